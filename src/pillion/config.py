@@ -1,0 +1,294 @@
+"""Config and Capsule: what one Pillion process is told.
+
+A Config is built once (from code, environment and file), validated as a whole, passed down by
+argument, and frozen when the launcher starts. A Capsule is a set of queues with its own threads.
+Defaults are Sidekiq's (behaviour.md 7) unless a comment says why not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pillion.errors import ConfigError
+from pillion.middleware import ClientChain, ServerChain
+
+QueueMode = Literal["strict", "weighted", "random"]
+StrictArgs = Literal["raise", "warn", False]
+Event = Literal["startup", "quiet", "shutdown", "exit", "heartbeat", "beat"]
+
+EVENTS: tuple[Event, ...] = ("startup", "quiet", "shutdown", "exit", "heartbeat", "beat")
+QUEUE_NAME = re.compile(r"[A-Za-z0-9_:.\-]+")
+
+# (exception, context map with at least "context", config)
+ErrorHandler = Callable[[BaseException, dict[str, Any], "Config"], None]
+# (payload, exception)
+DeathHandler = Callable[[dict[str, Any], BaseException], None]
+
+
+def validate_queue_name(name: object, option: str = "queue") -> str:
+    """Return `name` if Redis and every dashboard can use it as a queue name.
+
+    Raises ConfigError otherwise. The set of characters is that of Sidekiq's Web UI (wire-format 2.4).
+    """
+    if isinstance(name, str) and QUEUE_NAME.fullmatch(name):
+        return name
+    raise ConfigError(option, "letters, digits and _ : . - only", name)
+
+
+@dataclass(slots=True, frozen=True)
+class QueueSpec:
+    """One queue of a capsule. `weight` 0 means that none was given (strict order)."""
+
+    name: str
+    weight: int = 0
+
+    @classmethod
+    def parse(cls, value: object) -> QueueSpec:
+        """Read "name", "name,3", ["name", 3] or a QueueSpec. Raises ConfigError."""
+        if isinstance(value, QueueSpec):
+            return value
+        if isinstance(value, str):
+            name, _, weight = value.partition(",")
+            return cls(validate_queue_name(name.strip()), _weight(weight.strip() or 0, value))
+        if isinstance(value, Sequence) and len(value) in (1, 2):
+            return cls(validate_queue_name(value[0]), _weight(value[1] if len(value) == 2 else 0, value))
+        raise ConfigError("queue", 'a name, "name,weight" or [name, weight]', value)
+
+
+def _weight(raw: object, whole: object) -> int:
+    try:
+        weight = int(raw)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        weight = -1
+    if isinstance(raw, bool) or weight < 0:
+        raise ConfigError("queue", "a weight of 0 or more after the comma", whole, 'Example: "high,3".')
+    return int(weight)
+
+
+@dataclass(slots=True)
+class Capsule:
+    """Some queues, the threads that serve them, and the middleware around their jobs.
+
+    Parameters: `concurrency` is the number of jobs at a time.
+    """
+
+    name: str
+    queues: list[QueueSpec] = field(default_factory=lambda: [QueueSpec("default")])
+    concurrency: int = 5
+    server_middleware: ServerChain | None = None  # None: the chain of the Config
+
+    @property
+    def mode(self) -> QueueMode:
+        """How the queues are ordered for each fetch (behaviour.md 6.1)."""
+        weights = [queue.weight for queue in self.queues]
+        if not any(weights):
+            return "strict"
+        return "random" if all(weight == 1 for weight in weights) else "weighted"
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """Queue name to weight, in the order given (the form of the process record, wire-format 7.3)."""
+        return {queue.name: queue.weight for queue in self.queues}
+
+    def validate(self) -> None:
+        """Raise ConfigError unless this capsule can run."""
+        _positive_int(f"capsules.{self.name}.concurrency", self.concurrency)
+        if not self.queues:
+            raise ConfigError(f"capsules.{self.name}.queues", "at least one queue", self.queues)
+        names = [queue.name for queue in self.queues]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"capsules.{self.name}.queues", "each queue once", names)
+
+
+@dataclass(slots=True, frozen=True)
+class RedisConfig:
+    """How to reach Redis. `url=None` means: environment, and without that the embedded server.
+
+    `timeout_s` bounds connect, read and write; `pool_timeout_s` the wait for a free connection.
+    `sentinels` are "host:port" strings; `master_name` is the service they watch.
+    """
+
+    url: str | None = None
+    pool_size: int = 10
+    timeout_s: float = 3.0
+    pool_timeout_s: float = 1.0
+    db: int | None = None
+    username: str | None = None
+    password: str | None = None
+    sentinels: tuple[str, ...] = ()
+    master_name: str = "mymaster"
+    sentinel_username: str | None = None
+    sentinel_password: str | None = None
+    ssl: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Config:
+    """Everything one process is told. Set attributes, then `freeze()`.
+
+    Durations end in `_s` (seconds). Unknown attributes cannot be set, and nothing can be set once
+    frozen: both raise ConfigError.
+    """
+
+    redis: RedisConfig
+    environment: str
+    tag: str
+    labels: tuple[str, ...]
+    timeout_s: float
+    max_retries: int
+    dead_max_jobs: int
+    dead_timeout_s: int
+    average_scheduled_poll_interval_s: float
+    strict_args: StrictArgs
+    skip_default_job_logging: bool
+    logged_job_attributes: tuple[str, ...]
+    log_arguments: bool
+    embedded_data_dir: str | None
+    default_job_options: dict[str, Any]
+    client_middleware: ClientChain
+    server_middleware: ServerChain
+    error_handlers: list[ErrorHandler]
+    death_handlers: list[DeathHandler]
+    backtrace_cleaner: Callable[[list[str]], list[str]]
+    capsules: dict[str, Capsule]
+
+    def __init__(self, **options: Any) -> None:
+        self._frozen = False
+        self._hooks: dict[Event, list[Callable[[], None]]] = {event: [] for event in EVENTS}
+        for name, value in _defaults().items():
+            setattr(self, name, value)
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            self._check_settable(name, value)
+        object.__setattr__(self, name, value)
+
+    def _check_settable(self, name: str, value: object) -> None:
+        if self._frozen:
+            raise ConfigError(name, "to be set before the process starts", value, "The config is frozen now.")
+        known = set(Config.__annotations__) | {"concurrency", "queues"}
+        if name not in known:
+            raise ConfigError(name, f"one of {', '.join(sorted(known))}", name, "There is no such option.")
+
+    # -- capsules ------------------------------------------------------------------------------
+
+    @property
+    def concurrency(self) -> int:
+        """Jobs at a time in the default capsule."""
+        return self.capsule("default").concurrency
+
+    @concurrency.setter
+    def concurrency(self, value: int) -> None:
+        self.capsule("default").concurrency = value
+
+    @property
+    def queues(self) -> list[QueueSpec]:
+        """Queues of the default capsule, in fetch order."""
+        return self.capsule("default").queues
+
+    @queues.setter
+    def queues(self, values: Sequence[object]) -> None:
+        if isinstance(values, str):
+            raise ConfigError("queues", "a list of queues", values)
+        self.capsule("default").queues = merge_queues(values)
+
+    def capsule(self, name: str) -> Capsule:
+        """The capsule of that name, made on first use."""
+        if name not in self.capsules:
+            if self._frozen:
+                raise ConfigError("capsules", "to be defined before the process starts", name)
+            self.capsules[name] = Capsule(name)
+        return self.capsules[name]
+
+    @property
+    def total_concurrency(self) -> int:
+        """Jobs at a time over all capsules."""
+        return sum(capsule.concurrency for capsule in self.capsules.values())
+
+    # -- lifecycle -----------------------------------------------------------------------------
+
+    def on(self, event: Event, hook: Callable[[], None]) -> None:
+        """Call `hook` at a lifecycle event (behaviour.md 12): startup, quiet, shutdown, exit, heartbeat, beat."""
+        if event not in EVENTS:
+            raise ConfigError("on", f"one of {', '.join(EVENTS)}", event)
+        if self._frozen:
+            raise ConfigError("on", "to be called before the process starts", event)
+        self._hooks[event].append(hook)
+
+    def hooks(self, event: Event) -> tuple[Callable[[], None], ...]:
+        """The hooks of an event, in the order they were registered."""
+        return tuple(self._hooks[event])
+
+    # -- the end of configuration ----------------------------------------------------------------
+
+    def validate(self) -> None:
+        """Raise ConfigError for the first option that cannot be right."""
+        for capsule in self.capsules.values():
+            capsule.validate()
+        for name in ("timeout_s", "average_scheduled_poll_interval_s"):
+            _positive_number(name, getattr(self, name))
+        _positive_int("dead_max_jobs", self.dead_max_jobs)
+        _positive_int("dead_timeout_s", self.dead_timeout_s)
+        if isinstance(self.max_retries, bool) or not isinstance(self.max_retries, int) or self.max_retries < 0:
+            raise ConfigError("max_retries", "a whole number, 0 or more", self.max_retries)
+        if self.strict_args not in ("raise", "warn", False):
+            raise ConfigError("strict_args", '"raise", "warn" or False', self.strict_args)
+
+    def freeze(self) -> None:
+        """Validate, then refuse any further change."""
+        self.validate()
+        self._frozen = True
+
+
+def merge_queues(values: Sequence[object]) -> list[QueueSpec]:
+    """Read queue specifications, keeping the first position of a name that comes twice."""
+    merged: dict[str, QueueSpec] = {}
+    for value in values:
+        spec = QueueSpec.parse(value)
+        merged.setdefault(spec.name, spec)
+    return list(merged.values())
+
+
+def _defaults() -> dict[str, Any]:
+    """Fresh containers for each Config: two configs never share a list of handlers."""
+    return {
+        "redis": RedisConfig(),
+        "environment": "development",
+        "tag": "",
+        "labels": (),
+        "timeout_s": 25.0,
+        "max_retries": 25,
+        "dead_max_jobs": 10_000,
+        "dead_timeout_s": 15_552_000,
+        "average_scheduled_poll_interval_s": 5.0,
+        "strict_args": "raise",
+        "skip_default_job_logging": False,
+        "logged_job_attributes": ("bid", "tags"),
+        "log_arguments": True,
+        "embedded_data_dir": None,
+        "default_job_options": {},
+        "client_middleware": ClientChain(),
+        "server_middleware": ServerChain(),
+        "error_handlers": [],
+        "death_handlers": [],
+        "backtrace_cleaner": _identity,
+        "capsules": {"default": Capsule("default")},
+    }
+
+
+def _identity(lines: list[str]) -> list[str]:
+    return lines
+
+
+def _positive_int(option: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(option, "a whole number of 1 or more", value)
+
+
+def _positive_number(option: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ConfigError(option, "a number above 0", value)

@@ -1,0 +1,107 @@
+"""Every error Pillion raises, in one tree.
+
+    BaseException
+     ├─ Shutdown                    the process must stop: raised inside user code at the deadline
+     └─ Interrupted                 a job stopped early on purpose and wants to go on later
+    Exception
+     └─ PillionError
+         ├─ ConfigError             an option is wrong: names the option, what was expected, what came
+         ├─ InvalidJob              a job that cannot be pushed; nothing was written
+         │   └─ ComplexArgument     an argument that JSON cannot carry unchanged
+         ├─ UnknownJobClass         a payload names a class that is not registered here
+         ├─ DecodeError             bytes that are not a job
+         ├─ JobArgumentError        the payload's arguments do not fit the job's `perform`
+         ├─ PoisonPill              a job that was running each time its process died
+         ├─ RetryableError          wraps a known, passing error: retried, but not worth an alarm
+         └─ RedisError              the Redis server, as seen from here
+             ├─ RedisUnavailable    cannot be reached or does not answer (names host and port)
+             ├─ RedisRefused        answers, but will not write: read-only, full, no permission
+             └─ EmbeddedRedisError  the embedded server could not be found or started
+
+The two at the top derive from BaseException so that a job's `except Exception` cannot swallow them.
+"""
+
+from __future__ import annotations
+
+
+class PillionError(Exception):
+    """Base of every error that Pillion raises on purpose."""
+
+
+class ConfigError(PillionError, ValueError):
+    """An option has a value it cannot have."""
+
+    def __init__(self, option: str, expected: str, got: object, hint: str = "") -> None:
+        self.option, self.expected, self.got, self.hint = option, expected, got, hint
+        super().__init__(f"{option}: expected {expected}, got {got!r}." + (f" {hint}" if hint else ""))
+
+
+class InvalidJob(PillionError, ValueError):
+    """A job that cannot be pushed. Nothing was written to Redis.
+
+    `field` is the payload key that is wrong (`class`, `args`, `at`, `tags`, `queue`, `retry_for` ...).
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+class ComplexArgument(InvalidJob):
+    """An argument that JSON cannot carry unchanged (an object, a date, a tuple, a non-string key)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("args", message)
+
+
+class UnknownJobClass(PillionError, NameError):
+    """No job of this name is registered in this process. Retried: a newer process may know it."""
+
+
+class DecodeError(PillionError, ValueError):
+    """Bytes from Redis that are not one JSON object. They go to the dead set as they are."""
+
+
+class JobArgumentError(PillionError, TypeError):
+    """The arguments in the payload do not fit the job's signature."""
+
+
+class PoisonPill(PillionError):
+    """The job was in flight each of several times its process died, so it is not run again."""
+
+
+class RetryableError(PillionError):
+    """Wrap a known, passing error with it: the job is retried, alarms can ignore it.
+
+    Raise it `from` the original error; the message of the original is kept.
+    """
+
+    def __init__(self, original: BaseException | str) -> None:
+        self.original = original if isinstance(original, BaseException) else None
+        super().__init__(str(original))
+        if self.original is not None:
+            self.__cause__ = self.original
+
+
+class RedisError(PillionError):
+    """Something is wrong between this process and its Redis."""
+
+
+class RedisUnavailable(RedisError, ConnectionError):
+    """Redis cannot be reached, or did not answer in time. The message names host and port."""
+
+
+class RedisRefused(RedisError):
+    """Redis answered but refused the write: it is full, read-only, or lacks the permission."""
+
+
+class EmbeddedRedisError(RedisError):
+    """The embedded Redis could not be found, started or reached."""
+
+
+class Shutdown(BaseException):
+    """Raised inside a running job when the shutdown deadline has passed. Do not catch it."""
+
+
+class Interrupted(BaseException):
+    """Raised by a job that stops early and wants to be queued again. Do not catch it."""
