@@ -1,0 +1,5 @@
+"""Pillion: Sidekiq for Python."""
+
+from pillion._version import VERSION as __version__
+
+__all__ = ["__version__"]

@@ -1,0 +1,174 @@
+"""Carrying a sync middleware around an async job, and an async one around a sync job.
+
+Design record. A middleware should not have to know what kind of job it wraps.
+
+- A generator is stepped by hand, so it fits around both without cost (`await_inside`).
+- A sync callable around an async job must block in `next_()` until the job has ended. It gets a
+  thread of its own, never one of a pool: with a pool, as many outer middleware as there are threads
+  would wait for inner ones that find no thread. `next_()` sends the rest to the loop and waits.
+- An async callable around a sync job runs on a private event loop that stands still while the job
+  runs. So the job sees no running loop (it may call `asyncio.run` itself) and stays on its thread.
+
+Context variables set by the middleware are seen by the job in every combination.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, NoReturn
+
+Context = tuple[Any, ...]
+
+
+def finish(steps: Generator[Any, Any, Any]) -> None:
+    """Run what comes after the `yield` of a generator middleware."""
+    try:
+        next(steps)
+    except StopIteration:
+        return
+    _second_yield(steps)
+
+
+def throw_into(steps: Generator[Any, Any, Any], error: BaseException) -> None:
+    """Raise `error` at the `yield`. Returns if the middleware swallowed it, else raises."""
+    try:
+        steps.throw(error)
+    except StopIteration:
+        return
+    except RuntimeError as wrapped:
+        # PEP 479 wraps a StopIteration that leaves a generator; the job's own error is wanted.
+        if isinstance(error, StopIteration) and wrapped.__cause__ is error:
+            raise error from None
+        raise
+    _second_yield(steps)
+
+
+def _second_yield(steps: Any) -> NoReturn:
+    name = getattr(steps, "__qualname__", repr(steps))
+    raise RuntimeError(f"Middleware {name} must yield exactly once; it yielded a second time.")
+
+
+async def await_inside(generator: Callable[..., Any], context: Context, run: Callable[[], Awaitable[Any]]) -> Any:
+    """A generator middleware around an async job."""
+    steps = generator(*context)
+    try:
+        next(steps)
+    except StopIteration:
+        return None
+    try:
+        result = await run()
+    except BaseException as error:
+        throw_into(steps, error)
+        return None
+    finish(steps)
+    return result
+
+
+def as_coroutine(generator: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """An async generator middleware in the form of a coroutine function that takes `next_`."""
+
+    async def around(*arguments: Any) -> Any:
+        *context, next_ = arguments
+        steps = generator(*context)
+        try:
+            await anext(steps)
+        except StopAsyncIteration:
+            return None
+        try:
+            result = await next_()
+        except BaseException as error:
+            with suppress(StopAsyncIteration):
+                await steps.athrow(error)
+                _second_yield(steps)
+            return None
+        with suppress(StopAsyncIteration):
+            await anext(steps)
+            _second_yield(steps)
+        return result
+
+    return around
+
+
+def run_around_sync(coroutine: Callable[..., Any], context: Context, run: Callable[[], Any]) -> Any:
+    """An async middleware around a sync job: the loop stops each time `next_()` is awaited."""
+    variables = contextvars.copy_context()
+    loop = asyncio.new_event_loop()
+    try:
+        reached: list[asyncio.Future[Any]] = []
+
+        def next_() -> asyncio.Future[Any]:
+            waiter = loop.create_future()
+            reached.append(waiter)
+            loop.stop()
+            return waiter
+
+        task = loop.create_task(coroutine(*context, next_), context=variables)
+        task.add_done_callback(lambda _done: loop.stop())
+        while not task.done():
+            loop.run_forever()
+            while reached and not task.done():
+                _settle(reached.pop(0), variables, run)
+        return task.result()
+    finally:
+        _close(loop)
+
+
+def _settle(waiter: asyncio.Future[Any], variables: contextvars.Context, run: Callable[[], Any]) -> None:
+    if waiter.done():
+        return
+    try:
+        waiter.set_result(variables.run(run))
+    except BaseException as error:
+        waiter.set_exception(error)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    pending = asyncio.all_tasks(loop)
+    for task in pending:
+        task.cancel()
+    if pending:
+        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+async def run_in_thread(middleware: Callable[..., Any], context: Context, run: Callable[[], Awaitable[Any]]) -> Any:
+    """A sync middleware around an async job, in a thread made for it.
+
+    If this task is cancelled, the cancellation reaches the job first, and the middleware then sees
+    it come out of its `next_()`, as it would see any other exception.
+    """
+    loop = asyncio.get_running_loop()
+    variables = contextvars.copy_context()
+    ended: Future[Any] = Future()
+    inner: list[Future[Any]] = []
+
+    async def awaited() -> Any:
+        return await run()
+
+    def next_() -> Any:
+        future = asyncio.run_coroutine_threadsafe(awaited(), loop)
+        inner.append(future)
+        return future.result()
+
+    def body() -> None:
+        try:
+            ended.set_result(variables.run(middleware, *context, next_))
+        except BaseException as error:
+            ended.set_exception(error)
+
+    threading.Thread(target=body, name="pillion.middleware", daemon=True).start()
+    waiting = asyncio.wrap_future(ended)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        for future in inner:
+            future.cancel()
+        with suppress(BaseException):
+            await waiting
+        raise
