@@ -1,0 +1,371 @@
+"""Logging: Sidekiq's line, a JSON line, and the facts of the running job on every record.
+
+Everything here works with the standard `logging` module. Nothing happens on import: only `setup`,
+which the `pillion` command calls, installs a handler. An application with its own logging set-up
+uses `TextFormatter` or `JsonFormatter` in it and gets the same lines.
+
+Where the facts come from. Three places are put together while a record is formatted, later ones win:
+
+1. the job this thread (or task) is running: `JobLog.enter` keeps the payload in a context variable,
+   and only a record that is really written pays for reading `class`, `jid` and so on out of it;
+2. what `with_context(order=42)` added around the code that logs;
+3. what the record itself carries (`elapsed` on the lines "done" and "fail").
+
+So a line logged by the job's own code, or by a library it calls, names its job (behaviour.md 13).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, TextIO
+
+from pillion.errors import ConfigError
+
+LogFormat = Literal["text", "json"]
+LEVELS: Mapping[str, int] = MappingProxyType(
+    {
+        "debug": logging.DEBUG,
+        "info": logging.INFO,
+        "warn": logging.WARNING,
+        "warning": logging.WARNING,
+        "error": logging.ERROR,
+        "fatal": logging.CRITICAL,
+        "critical": logging.CRITICAL,
+    }
+)
+FILTERED = "[FILTERED]"
+
+_NAMES = {logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN", logging.ERROR: "ERROR"}
+_COLOURS = {"DEBUG": "1;32", "INFO": "1;34", "WARN": "1;33", "ERROR": "1;31", "FATAL": "1;35"}
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+# Sidekiq's line has no room for these; the JSON line has.
+_JSON_ONLY = frozenset({"queue", "args", "cpu_s"})
+_RECORD_FACTS = "pillion"  # the attribute of a record that holds its own facts
+
+_context: ContextVar[Mapping[str, Any]] = ContextVar("pillion_log_context", default=MappingProxyType({}))
+_job: ContextVar[tuple[JobLog, Mapping[str, Any]] | None] = ContextVar("pillion_log_job", default=None)
+
+
+# -- context ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def with_context(**facts: Any) -> Generator[None]:
+    """Add `facts` to every line logged inside the block, by this thread or task.
+
+    The context before the block comes back at its end, also after an exception.
+    """
+    token = _context.set({**_context.get(), **facts})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def add_context(**facts: Any) -> None:
+    """Add `facts` from here to the end of the surrounding `with_context`, job, or thread."""
+    _context.set({**_context.get(), **facts})
+
+
+def context() -> dict[str, Any]:
+    """What a line logged here and now would carry: the running job's facts, then the added ones."""
+    running = _job.get()
+    if running is None:
+        return dict(_context.get())
+    job_log, payload = running
+    return {**job_log.context(payload), **_context.get()}
+
+
+def tid() -> str:
+    """A short name for the running thread, unique on this machine: the kernel's thread id in base 36."""
+    number, text = threading.get_native_id(), ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+    return text or "0"
+
+
+# -- formatters --------------------------------------------------------------------------------------
+
+
+class TextFormatter(logging.Formatter):
+    """Sidekiq's line: time, pid, tid, facts, level, message.
+
+    `2023-03-13T17:54:49.253Z pid=3353 tid=8ep class=CompleteOrderJob jid=a66f elapsed=0.234 INFO: done`
+
+    Parameters: `colour` colours the level for a terminal; `timestamp=False` leaves the time out, for
+    platforms that put their own before each line.
+    """
+
+    def __init__(self, *, colour: bool = False, timestamp: bool = True) -> None:
+        super().__init__()
+        self._colour = colour
+        self._timestamp = timestamp
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line; a traceback follows on lines of its own."""
+        facts = _facts(record)
+        words = [_utc_ms(record.created)] if self._timestamp else []
+        words += [f"pid={record.process}", f"tid={tid()}"]
+        words += [f"{key}={_plain(value)}" for key, value in facts.items() if key not in _JSON_ONLY]
+        level = _level_name(record.levelno)
+        if self._colour:
+            level = f"\x1b[{_COLOURS[level]}m{level}\x1b[0m"
+        words.append(f"{level}: {record.getMessage()}")
+        return _printable(" ".join(words) + self._traceback(record))
+
+    def _traceback(self, record: logging.LogRecord) -> str:
+        return "".join(f"\n{text}" for text in _trace_parts(self, record))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `ts`, `pid`, `tid`, `lvl`, `msg`, and `ctx` with the facts, if there are any.
+
+    The lines "done" and "fail" also carry `duration` and `cpu_s`, both in seconds; a logged exception
+    is under `error`.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line of JSON."""
+        facts = _facts(record)
+        line: dict[str, Any] = {
+            "ts": _utc_ms(record.created),
+            "pid": record.process,
+            "tid": tid(),
+            "lvl": _level_name(record.levelno),
+            "msg": record.getMessage(),
+        }
+        if "elapsed" in facts:
+            line["duration"] = facts["elapsed"]
+        if "cpu_s" in facts:
+            line["cpu_s"] = facts.pop("cpu_s")
+        if facts:
+            line["ctx"] = facts
+        trace = _trace_parts(self, record)
+        if trace:
+            line["error"] = "\n".join(trace)
+        return _printable(json.dumps(line, ensure_ascii=False, default=str))
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    return {**context(), **getattr(record, _RECORD_FACTS, {})}
+
+
+def _trace_parts(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+    parts: list[str] = []
+    if record.exc_info and record.exc_info[0] is not None:
+        record.exc_text = record.exc_text or formatter.formatException(record.exc_info)
+    if record.exc_text:
+        parts.append(record.exc_text)
+    if record.stack_info:
+        parts.append(formatter.formatStack(record.stack_info))
+    return parts
+
+
+def _utc_ms(epoch_s: float) -> str:
+    millis = int(epoch_s * 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(millis // 1000)) + f".{millis % 1000:03d}Z"
+
+
+def _level_name(level: int) -> str:
+    if level >= logging.CRITICAL:
+        return "FATAL"
+    return _NAMES[max(logging.DEBUG, level // 10 * 10)]
+
+
+def _plain(value: object) -> str:
+    """A fact as text. Lists are joined by commas; a line break in it must not begin a line of its own."""
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+    return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _printable(text: str) -> str:
+    """`text` without lone surrogates: no stream can encode them, and the whole line would be lost."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+# -- a level for one job -------------------------------------------------------------------------------
+
+
+def job_level() -> int | None:
+    """The level that the running job's payload asks for with `log_level`; None: it asks for none."""
+    running = _job.get()
+    wanted = running[1].get("log_level") if running else None
+    return LEVELS.get(wanted.lower()) if isinstance(wanted, str) else None
+
+
+class JobLogger(logging.LoggerAdapter[logging.Logger]):
+    """The logger a job gets as `self.logger`: obeys the `log_level` of the running job, else is a plain logger."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__(logger, {})
+
+    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Leave `msg` and `kwargs` as they are: the formatter finds the job's facts."""
+        return msg, kwargs
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name is logging's
+        """Whether a record of `level` would be written now."""
+        wanted = job_level()
+        return self.logger.isEnabledFor(level) if wanted is None else level >= wanted
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Write a record. It goes past the logger's own level where the job asks for a lower one."""
+        if self.isEnabledFor(level):
+            kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
+            self.logger._log(level, msg, args, **kwargs)  # pyright: ignore[reportPrivateUsage]
+
+
+class _JobLevelFilter(logging.Filter):
+    """Drops what is below the running job's own level, whichever logger it came from."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        wanted = job_level()
+        return wanted is None or record.levelno >= wanted
+
+
+# -- the lines start, done, fail -----------------------------------------------------------------------
+
+
+class JobLogOptions(Protocol):
+    """The part of a Config that the job log reads."""
+
+    @property
+    def skip_default_job_logging(self) -> bool:
+        """Whether to leave out start, done and fail."""
+        ...
+
+    @property
+    def logged_job_attributes(self) -> tuple[str, ...]:
+        """Payload keys that each line shows where present."""
+        ...
+
+    @property
+    def log_arguments(self) -> bool:
+        """Whether JSON lines show the arguments, filtered."""
+        ...
+
+
+class JobLog:
+    """Logs `start`, and `done` or `fail`, for each job, at INFO (behaviour.md 13).
+
+    `enabled` is worked out once: where it is False the caller skips `context`, `start`, `done` and
+    `fail` altogether, which is all that a job pays then (`wants` also sees a job that asks for a level
+    of its own). `enter` is for every job: it is one store.
+    """
+
+    __slots__ = ("_attributes", "_log_arguments", "_logger", "_skip", "enabled")
+
+    def __init__(self, logger: logging.Logger, config: JobLogOptions) -> None:
+        self._logger = JobLogger(logger)
+        self._skip = config.skip_default_job_logging
+        self._attributes = config.logged_job_attributes
+        self._log_arguments = config.log_arguments
+        self.enabled: bool = not self._skip and logger.isEnabledFor(logging.INFO)
+
+    def wants(self, payload: Mapping[str, Any]) -> bool:
+        """Whether `start`, `done` and `fail` would write something for this job."""
+        return self.enabled or ("log_level" in payload and not self._skip)
+
+    def enter(self, payload: Mapping[str, Any]) -> Token[Any]:
+        """Say that this thread or task now runs `payload`: its log lines carry the job's facts."""
+        return _job.set((self, payload))
+
+    def leave(self, token: Token[Any]) -> None:
+        """Undo `enter`."""
+        _job.reset(token)
+
+    def context(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The facts of a job: class (the wrapped one if there is one), jid, the configured attributes, queue, args."""
+        facts: dict[str, Any] = {"class": payload.get("wrapped") or payload.get("class"), "jid": payload.get("jid")}
+        for name in self._attributes:
+            value = payload.get(name)
+            if value is not None and value != []:
+                facts[name] = value
+        facts["queue"] = payload.get("queue")
+        if self._log_arguments:
+            facts["args"] = loggable_arguments(payload.get("args") or (), payload.get("loggable_arguments") or ())
+        return facts
+
+    def start(self, ctx: Mapping[str, Any]) -> None:
+        """Log that a job begins."""
+        self._logger.info("start", extra={_RECORD_FACTS: ctx})
+
+    def done(self, ctx: Mapping[str, Any], elapsed_s: float, cpu_s: float) -> None:
+        """Log that a job ended well, after `elapsed_s` seconds of which `cpu_s` on the processor."""
+        self._logger.info("done", extra={_RECORD_FACTS: _timed(ctx, elapsed_s, cpu_s)})
+
+    def fail(self, ctx: Mapping[str, Any], elapsed_s: float, cpu_s: float) -> None:
+        """Log that a job raised, after `elapsed_s` seconds of which `cpu_s` on the processor."""
+        self._logger.info("fail", extra={_RECORD_FACTS: _timed(ctx, elapsed_s, cpu_s)})
+
+
+def _timed(ctx: Mapping[str, Any], elapsed_s: float, cpu_s: float) -> dict[str, Any]:
+    return {**ctx, "elapsed": round(elapsed_s, 3), "cpu_s": round(cpu_s, 6)}
+
+
+def loggable_arguments(args: Sequence[Any], open_indexes: Iterable[int] = ()) -> list[Any]:
+    """`args` as they may be logged: numbers, and the positions named (from 0); the rest is hidden.
+
+    Arguments hold mail addresses and tokens more often than one thinks, and a log is read by many.
+    A job opens positions with the option `loggable_arguments=(1, 3)`.
+    """
+    allowed = frozenset(open_indexes)
+    return [arg if index in allowed or _is_number(arg) else FILTERED for index, arg in enumerate(args)]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+# -- the process's one handler -------------------------------------------------------------------------
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Our handler, so that a second `setup` finds the first."""
+
+
+def setup(
+    level: str = "info",
+    log_format: str = "text",
+    stream: TextIO | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> logging.Handler:
+    """Send all logging of this process to `stream` (standard output). For a process that is ours only.
+
+    Parameters: `level` is one of LEVELS; `log_format` is "text" or "json"; with DYNO in `environ` a text
+    line has no time of its own, with NO_COLOR a terminal gets no colours.
+    Returns the handler. Calling it again replaces the handler. Raises ConfigError.
+    """
+    number = LEVELS.get(level.lower())
+    if number is None:
+        raise ConfigError("log_level", f"one of {', '.join(LEVELS)}", level)
+    target = stream if stream is not None else sys.stdout
+    handler = _Handler(target)
+    handler.setFormatter(make_formatter(log_format, environ, is_terminal=target.isatty()))
+    handler.addFilter(_JobLevelFilter())
+    root = logging.getLogger()
+    for old in [each for each in root.handlers if isinstance(each, _Handler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(number)
+    return handler
+
+
+def make_formatter(log_format: str, environ: Mapping[str, str], *, is_terminal: bool) -> logging.Formatter:
+    """The formatter `setup` uses for these circumstances. Raises ConfigError for an unknown format."""
+    if log_format == "json":
+        return JsonFormatter()
+    if log_format == "text":
+        colour = is_terminal and not environ.get("NO_COLOR")
+        return TextFormatter(colour=colour, timestamp="DYNO" not in environ)
+    raise ConfigError("log_format", '"text" or "json"', log_format)
