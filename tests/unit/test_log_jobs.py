@@ -1,0 +1,237 @@
+"""What a line says about the running job: context, the lines start/done/fail, filtered arguments."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import threading
+from dataclasses import dataclass
+
+import pytest
+
+from pillion import log
+
+
+@dataclass
+class Options:
+    skip_default_job_logging: bool = False
+    logged_job_attributes: tuple[str, ...] = ("bid", "tags")
+    log_arguments: bool = True
+
+
+PAYLOAD = {"class": "Order", "jid": "a66f", "queue": "high", "args": [1, "secret"], "tags": ["vip"]}
+
+
+@pytest.fixture
+def stream():
+    return io.StringIO()
+
+
+@pytest.fixture
+def logger(stream):
+    """A logger of our own with Pillion's JSON lines, so that the root stays as it is."""
+    made = logging.Logger("test", logging.INFO)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(log.JsonFormatter())
+    handler.addFilter(log._JobLevelFilter())
+    made.addHandler(handler)
+    return made
+
+
+def lines(stream) -> list[dict]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+class TestContext:
+    def test_is_empty_at_first(self):
+        assert log.context() == {}
+
+    def test_with_context_adds_facts_and_takes_them_back(self):
+        with log.with_context(order=1):
+            with log.with_context(item=2):
+                assert log.context() == {"order": 1, "item": 2}
+            assert log.context() == {"order": 1}
+        assert log.context() == {}
+
+    def test_comes_back_after_an_exception(self):
+        with pytest.raises(ValueError), log.with_context(order=1):
+            raise ValueError
+        assert log.context() == {}
+
+    def test_add_context_lasts_to_the_end_of_the_block(self):
+        with log.with_context(order=1):
+            log.add_context(item=2)
+            assert log.context() == {"order": 1, "item": 2}
+        assert log.context() == {}
+
+    def test_another_thread_has_its_own(self):
+        seen = []
+        with log.with_context(order=1):
+            thread = threading.Thread(target=lambda: seen.append(log.context()))
+            thread.start()
+            thread.join()
+        assert seen == [{}]
+
+    def test_an_asyncio_task_has_its_own(self):
+        async def one(number: int) -> dict:
+            with log.with_context(order=number):
+                await asyncio.sleep(0)
+                return log.context()
+
+        async def both() -> list[dict]:
+            return await asyncio.gather(one(1), one(2))
+
+        assert asyncio.run(both()) == [{"order": 1}, {"order": 2}]
+
+
+class TestTid:
+    def test_is_short_and_plain(self):
+        assert log.tid().isalnum()
+        assert len(log.tid()) <= 6
+
+    def test_differs_between_threads(self):
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(log.tid()))
+        thread.start()
+        thread.join()
+        assert seen != [log.tid()]
+
+
+class TestJobFacts:
+    def test_are_class_jid_attributes_queue_and_filtered_args(self, logger):
+        assert log.JobLog(logger, Options()).context(PAYLOAD) == {
+            "class": "Order",
+            "jid": "a66f",
+            "tags": ["vip"],
+            "queue": "high",
+            "args": [1, "[FILTERED]"],
+        }
+
+    def test_name_the_wrapped_class(self, logger):
+        facts = log.JobLog(logger, Options()).context({**PAYLOAD, "class": "Wrapper", "wrapped": "Mailer"})
+        assert facts["class"] == "Mailer"
+
+    def test_follow_the_configured_attributes(self, logger):
+        facts = log.JobLog(logger, Options(logged_job_attributes=("bid",))).context({**PAYLOAD, "bid": "b1"})
+        assert facts["bid"] == "b1"
+        assert "tags" not in facts
+
+    def test_leave_the_arguments_out_where_told_so(self, logger):
+        assert "args" not in log.JobLog(logger, Options(log_arguments=False)).context(PAYLOAD)
+
+    def test_are_on_every_line_logged_while_the_job_runs(self, logger, stream):
+        job_log = log.JobLog(logger, Options())
+        token = job_log.enter(PAYLOAD)
+        logger.info("inside")
+        job_log.leave(token)
+        logger.info("outside")
+        inside, outside = lines(stream)
+        assert inside["ctx"]["jid"] == "a66f"
+        assert "ctx" not in outside
+
+    def test_stand_before_what_with_context_added(self, logger):
+        job_log = log.JobLog(logger, Options())
+        token = job_log.enter(PAYLOAD)
+        with log.with_context(order=42):
+            assert list(log.context()) == ["class", "jid", "tags", "queue", "args", "order"]
+        job_log.leave(token)
+
+
+class TestStartDoneFail:
+    def test_a_good_job_is_two_lines(self, logger, stream):
+        job_log = log.JobLog(logger, Options())
+        ctx = job_log.context(PAYLOAD)
+        job_log.start(ctx)
+        job_log.done(ctx, 1.00249, 0.0012345678)
+        start, done = lines(stream)
+        assert (start["msg"], start["lvl"]) == ("start", "INFO")
+        assert "duration" not in start
+        assert (done["msg"], done["duration"], done["cpu_s"]) == ("done", 1.002, 0.001235)
+        assert done["ctx"]["elapsed"] == 1.002
+
+    def test_a_failed_job_says_fail_with_its_time(self, logger, stream):
+        job_log = log.JobLog(logger, Options())
+        job_log.fail(job_log.context(PAYLOAD), 0.5, 0.25)
+        assert [(line["msg"], line["duration"], line["cpu_s"]) for line in lines(stream)] == [("fail", 0.5, 0.25)]
+
+    def test_enabled_at_info(self, logger):
+        assert log.JobLog(logger, Options()).enabled
+
+    def test_not_enabled_above_info(self, logger):
+        logger.setLevel(logging.WARNING)
+        assert not log.JobLog(logger, Options()).enabled
+
+    def test_not_enabled_where_the_config_skips_it(self, logger):
+        assert not log.JobLog(logger, Options(skip_default_job_logging=True)).enabled
+
+    def test_the_text_line_is_sidekiqs(self, stream):
+        made = logging.Logger("text", logging.INFO)
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(log.TextFormatter())
+        made.addHandler(handler)
+        job_log = log.JobLog(made, Options())
+        job_log.done(job_log.context(PAYLOAD), 0.2341, 0.1)
+        assert stream.getvalue().endswith(" class=Order jid=a66f tags=vip elapsed=0.234 INFO: done\n")
+
+
+class TestLevelOfOneJob:
+    def run(self, logger, payload) -> None:
+        job_log = log.JobLog(logger, Options())
+        mine = log.JobLogger(logger)
+        token = job_log.enter(payload)
+        mine.debug("detail %s", 1)
+        mine.warning("careful")
+        logger.warning("from a library")
+        job_log.leave(token)
+        mine.debug("afterwards")
+
+    def test_lets_more_through_for_that_job_only(self, logger, stream):
+        self.run(logger, {**PAYLOAD, "log_level": "debug"})
+        assert [line["msg"] for line in lines(stream)] == ["detail 1", "careful", "from a library"]
+
+    def test_lets_less_through(self, logger, stream):
+        self.run(logger, {**PAYLOAD, "log_level": "error"})
+        assert lines(stream) == []
+
+    def test_is_the_loggers_own_without_one(self, logger, stream):
+        self.run(logger, PAYLOAD)
+        assert [line["msg"] for line in lines(stream)] == ["careful", "from a library"]
+
+    @pytest.mark.parametrize("odd", ["loud", 5, None])
+    def test_ignores_a_level_that_does_not_exist(self, logger, stream, odd):
+        self.run(logger, {**PAYLOAD, "log_level": odd})
+        assert [line["msg"] for line in lines(stream)] == ["careful", "from a library"]
+
+    def test_start_appears_for_a_job_that_asks_in_a_quiet_process(self, logger, stream):
+        logger.setLevel(logging.WARNING)
+        payload = {**PAYLOAD, "log_level": "info"}
+        job_log = log.JobLog(logger, Options())
+        assert job_log.wants(payload)
+        token = job_log.enter(payload)
+        job_log.start(job_log.context(payload))
+        job_log.leave(token)
+        assert [line["msg"] for line in lines(stream)] == ["start"]
+
+    def test_the_line_points_at_the_callers_file(self, logger):
+        seen = []
+        logger.addFilter(lambda record: seen.append(record.filename) or True)
+        log.JobLogger(logger).warning("here")
+        assert seen == ["test_log_jobs.py"]
+
+
+class TestLoggableArguments:
+    def test_shows_numbers_and_opened_positions_only(self):
+        assert log.loggable_arguments((1, "a", "b", "c"), (1, 3)) == [1, "a", "[FILTERED]", "c"]
+
+    def test_hides_all_text_without_the_option(self):
+        assert log.loggable_arguments((1, "a", "b", "c")) == [1, "[FILTERED]", "[FILTERED]", "[FILTERED]"]
+
+    @pytest.mark.parametrize("value", [True, None, [1], {"a": 1}])
+    def test_hides_what_is_not_a_number(self, value):
+        assert log.loggable_arguments([value]) == ["[FILTERED]"]
+
+    def test_reads_the_jobs_own_option(self, logger):
+        facts = log.JobLog(logger, Options()).context({**PAYLOAD, "loggable_arguments": [1]})
+        assert facts["args"] == [1, "secret"]
