@@ -1,0 +1,74 @@
+"""The name of every Redis key that Pillion touches, and how long the short-lived ones live.
+
+The bare names are Sidekiq's (wire-format 1). Our own start with `pl:`; those that must share a
+Redis Cluster slot with a queue wrap that queue's key in braces, so that `queue:NAME` itself, which
+Ruby reads, keeps its bare name.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+QUEUES: Final = "queues"
+SCHEDULE: Final = "schedule"
+RETRY: Final = "retry"
+DEAD: Final = "dead"
+PROCESSES: Final = "processes"
+PROCESS_CLEANUP: Final = "process_cleanup"
+STAT_PROCESSED: Final = "stat:processed"
+STAT_FAILED: Final = "stat:failed"
+OWNERS: Final = "pl:owners"
+SCHEDULER_LOCK: Final = "pl:scheduler"
+SCHEDULER_WAKE: Final = "pl:scheduler:wake"
+
+STAT_TTL_S: Final = 157_680_000  # five years of 365 days
+PROCESS_TTL_S: Final = 60
+SIGNAL_TTL_S: Final = 60
+ALIVE_TTL_S: Final = 30
+RECOVERY_TTL_S: Final = 72 * 3600
+
+
+def queue(name: str) -> str:
+    """List of waiting payloads; the tail runs next (wire-format 2)."""
+    return f"queue:{name}"
+
+
+def inflight(name: str, identity: str) -> str:
+    """Hash of the payloads that a process holds from a queue: token to exact bytes."""
+    return f"{{queue:{name}}}:inflight:{identity}"
+
+
+def waiting(name: str, identity: str) -> str:
+    """List into which a blocking fetch of an idle process moves one payload of a queue."""
+    return f"{{queue:{name}}}:wait:{identity}"
+
+
+def process(identity: str) -> str:
+    """Hash that describes a process; its key is the bare identity (wire-format 7.2)."""
+    return identity
+
+
+def work(identity: str) -> str:
+    """Hash of what a process is running: thread id to work JSON (wire-format 7.5)."""
+    return f"{identity}:work"
+
+
+def signals(identity: str) -> str:
+    """List through which dashboards send TSTP and TERM to a process (wire-format 7.6)."""
+    return f"{identity}-signals"
+
+
+def alive(identity: str) -> str:
+    """String that exists as long as the process, or its supervisor, renews it."""
+    return f"pl:alive:{identity}"
+
+
+def recoveries(jid: str) -> str:
+    """Counter of how often a job came back from a dead process."""
+    return f"pl:recovered:{jid}"
+
+
+def stat_day(stat_key: str, day: date) -> str:
+    """Counter of one UTC day, such as `stat:processed:2026-11-21` (wire-format 6)."""
+    return f"{stat_key}:{day.year:04d}-{day.month:02d}-{day.day:02d}"

@@ -1,0 +1,145 @@
+"""The job payload: from what a caller pushes to what is stored, and back to what can be relied on.
+
+Key order on the wire (wire-format 4): options as the job defines them, then the keys of the push,
+then `jid`, `created_at`, `enqueued_at`.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from pillion.errors import InvalidJob
+from pillion.wire.options import TRANSIENT, check_queue, check_retry_for, check_tags
+from pillion.wire.timestamps import to_seconds
+
+JID_BYTES: Final = 12
+
+
+def new_jid() -> str:
+    """A new job id: 24 lower-case hex digits from the system's random source."""
+    return secrets.token_hex(JID_BYTES)
+
+
+def normalize(
+    item: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    *,
+    now_ms: int,
+    new_jid: Callable[[], str] = new_jid,
+) -> dict[str, Any]:
+    """Check a job to push and complete it (behaviour 1.2 and 1.3).
+
+    `item` has at least `class` (the wire name, or an object with a `wire_name`) and `args` (a list).
+    `defaults` are the job's merged options in wire form; `item` wins over them. `now_ms` is epoch
+    milliseconds, used for a missing `created_at`. A `jid` and `created_at` that are there are kept,
+    and so is `at`: client middleware may look at it. Raises InvalidJob, naming the field.
+    """
+    _check_item(item)
+    payload = {**defaults, **item}
+    for key in TRANSIENT.intersection(payload):
+        del payload[key]
+    payload["args"] = _args(payload["args"])
+    payload["class"] = _class_name(payload["class"])
+    payload["queue"] = check_queue(payload.get("queue"))
+    if "at" in payload:
+        _check_at(payload["at"])
+    if "tags" in payload:
+        payload["tags"] = check_tags(payload["tags"])
+    if payload.get("retry_for") is not None:
+        payload["retry_for"] = check_retry_for(payload["retry_for"])
+    payload["jid"] = _jid(payload.get("jid")) or new_jid()
+    payload["created_at"] = payload.get("created_at") or now_ms
+    return payload
+
+
+def _check_item(item: object) -> None:
+    if not isinstance(item, Mapping):
+        raise InvalidJob("item", f'A job must be a map with "class" and "args", got {item!r:.200}.')
+    for key in cast("Mapping[object, object]", item):
+        if not isinstance(key, str):
+            raise InvalidJob("item", f"A job's keys must be strings, got {key!r:.200} ({type(key).__qualname__}).")
+    for field in ("class", "args"):
+        if field not in item:
+            keys = ", ".join(cast("Mapping[str, object]", item)) or "nothing"
+            raise InvalidJob(field, f'A job must have "class" and "args"; {field} is missing, there is {keys}.')
+
+
+def _args(value: object) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return list(cast("list[Any]", value))
+    raise InvalidJob(
+        "args",
+        f"args: expected a list of the positional arguments, got {value!r:.200} ({type(value).__qualname__}). "
+        "A single argument goes into a list as well: [42].",
+    )
+
+
+def _class_name(value: object) -> str:
+    name = value if isinstance(value, str) else getattr(value, "wire_name", None)
+    if isinstance(name, str) and name:
+        return str.__str__(name)
+    if isinstance(value, type):
+        ancestors = ", ".join(base.__qualname__ for base in value.__mro__)
+        raise InvalidJob("class", f"class: expected a job class, got {value.__qualname__} (ancestors: {ancestors}).")
+    raise InvalidJob("class", f"class: expected a job class or its name, got {value!r:.200}.")
+
+
+def _check_at(value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidJob(
+            "at", f"at: expected epoch seconds as a number, got {value!r:.200}. Leave the key out to push at once."
+        )
+
+
+def _jid(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise InvalidJob("jid", f"jid: expected text, got {value!r:.200}. Leave the key out to get a new one.")
+
+
+def for_queue(payload: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    """The payload as it goes into a queue now: without `at`, `enqueued_at` set (epoch milliseconds)."""
+    stored = dict(payload)
+    stored.pop("at", None)
+    stored["enqueued_at"] = now_ms
+    return stored
+
+
+def for_schedule(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload as it goes into the schedule: without `at`, which is its score, and `enqueued_at`."""
+    stored = dict(payload)
+    stored.pop("at", None)
+    stored.pop("enqueued_at", None)
+    return stored
+
+
+# -- tolerant reading (wire-format 15): keys may be missing, or hold what old versions wrote ----------------
+
+
+def class_of(payload: Mapping[str, Any]) -> str:
+    """The class name to look up, or "" if the payload has none."""
+    name = payload.get("class")
+    return name if isinstance(name, str) else ""
+
+
+def args_of(payload: Mapping[str, Any]) -> list[Any]:
+    """The positional arguments; missing and null mean none, a lone value means itself."""
+    args: object = payload.get("args")
+    if args is None:
+        return []
+    return list(cast("list[Any]", args)) if isinstance(args, list) else [args]
+
+
+def jid_of(payload: Mapping[str, Any]) -> str:
+    """The job id, or "" if the payload has none."""
+    jid = payload.get("jid")
+    return "" if jid is None else str(jid)
+
+
+def waiting_since_s(payload: Mapping[str, Any]) -> float | None:
+    """When the job began to wait, in epoch seconds: `enqueued_at`, else `created_at`, else None."""
+    enqueued = to_seconds(payload.get("enqueued_at"))
+    return to_seconds(payload.get("created_at")) if enqueued is None else enqueued
