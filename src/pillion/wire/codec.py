@@ -41,6 +41,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _SCALARS: Final = frozenset({str, int, bool, NoneType})
 _TEXT: Final = frozenset({str})
+_CONTAINERS: Final = frozenset({list, dict})
 # Between these, in size, msgspec and Ruby lay a float out alike.
 _FLOAT_LOW: Final = 1e-5
 _FLOAT_HIGH: Final = 1e15
@@ -57,7 +58,8 @@ def dumps(value: object) -> bytes:
     what JSON cannot carry: other objects, NaN and Infinity, lone surrogates, more than 100 levels.
     """
     try:
-        return _encode(value if _is_plain((value,), MAX_DEPTH + 1) else _portable(value, ()))
+        plain = type(value) in _CONTAINERS and _is_plain(value, MAX_DEPTH)
+        return _encode(value if plain else _portable(value, ()))
     except UnicodeEncodeError as error:
         raise _refuse((), f"text with half a surrogate pair ({error.object!r:.200})") from None
     except ValueError as error:
@@ -66,24 +68,20 @@ def dumps(value: object) -> bytes:
         raise _refuse((), f"a value that cannot be written ({error})") from None
 
 
-def _is_plain(values: Iterable[object], levels: int) -> bool:
-    """Whether msgspec surely writes all values like Ruby. `levels` counts how deep they may still go."""
-    for value in values:
+def _is_plain(container: Any, levels: int) -> bool:
+    """Whether msgspec surely writes this list or map, at most `levels` deep, like Ruby. Runs for every push."""
+    if type(container) is dict:
+        if not _TEXT.issuperset(map(type, container)):
+            return False
+        container = container.values()
+    for value in container:
         kind = type(value)
         if kind in _SCALARS:
             continue
-        if kind is list:
-            inner: Iterable[object] = cast("list[object]", value)
-        elif kind is dict:
-            mapping = cast("dict[object, object]", value)
-            if not _TEXT.issuperset(map(type, mapping)):
+        if kind in _CONTAINERS:
+            if levels == 1 or not _is_plain(value, levels - 1):
                 return False
-            inner = mapping.values()
-        elif kind is float and (_FLOAT_LOW <= abs(cast("float", value)) < _FLOAT_HIGH or value == 0.0):
-            continue
-        else:
-            return False
-        if levels <= 1 or not _is_plain(inner, levels - 1):
+        elif kind is not float or not (_FLOAT_LOW <= abs(value) < _FLOAT_HIGH or value == 0.0):
             return False
     return True
 
@@ -162,10 +160,11 @@ def format_float(value: float) -> str:
 def loads(raw: bytes) -> object:
     """Read any JSON text. Raises DecodeError for what is not JSON or nests deeper than 100 levels."""
     try:
-        value = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value: object = _decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         value = _decode_leniently(raw)
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:  # cheap, and mostly false: measure only then
+    # Measured only where it can be: 101 levels take 101 openings and as many ends.
+    if len(raw) > 2 * MAX_DEPTH and raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         _check_depth(value)
     return value
 
@@ -176,15 +175,10 @@ def loads_job(raw: bytes) -> dict[str, Any]:
     Raises DecodeError for anything else, saying what came (wire-format 15): such bytes belong in
     the dead set as they are.
     """
-    try:
-        value = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = _decode_leniently(raw)
-    if type(value) is not dict:
-        raise DecodeError(f"A job must be a JSON object; this is {_describe(value)}.")
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
-        _check_depth(cast("object", value))
-    return cast("dict[str, Any]", value)
+    value: Any = loads(raw)
+    if type(value) is dict:
+        return value
+    raise DecodeError(f"A job must be a JSON object; this is {_describe(value)}.")
 
 
 def _decode_leniently(raw: bytes) -> object:

@@ -127,10 +127,10 @@ def class_of(payload: Mapping[str, Any]) -> str:
 
 def args_of(payload: Mapping[str, Any]) -> list[Any]:
     """The positional arguments; missing and null mean none, a lone value means itself."""
-    args: object = payload.get("args")
+    args: Any = payload.get("args")
     if args is None:
         return []
-    return list(cast("list[Any]", args)) if isinstance(args, list) else [args]
+    return args if type(args) is list else [args]
 
 
 def jid_of(payload: Mapping[str, Any]) -> str:
