@@ -1,0 +1,186 @@
+"""How a Target becomes connections of redis-py. The one place for redis-py's untyped corners.
+
+Design record, for redis-py 5 to 8 alike:
+- redis-py 6 and later retries by itself, several times and with pauses; we say `Retry(NoBackoff(), 0)`
+  everywhere, Sentinel's own clients included, so that the number of attempts is ours (exchange.py).
+- redis-py 8 has a socket timeout of 5 s of its own: ours is always given.
+- RESP2, always: redis-py 8 would speak RESP3, whose floats and maps the parsers of ops do not expect.
+- Sentinel: redis-py's Sentinel finds the master, at each connect, but its pool does not wait for a
+  free connection. So a connection class asks for the address, and every topology has the same pool.
+- The embedded server: a connection that finds no server has it started again, and then connects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from redis import sentinel
+from redis.backoff import NoBackoff
+from redis.connection import BlockingConnectionPool
+from redis.retry import Retry
+
+from pillion._version import VERSION
+from pillion.config import RedisConfig
+from pillion.storage.target import Node, Target
+
+Revive = Callable[[], None]
+Options = dict[str, Any]
+
+GONE = (FileNotFoundError, ConnectionRefusedError)  # nobody listens on the embedded server's socket
+
+
+class EmbeddedConnection(redis.UnixDomainSocketConnection):
+    """A connection to the embedded server that starts it again where it is gone."""
+
+    def __init__(self, *, revive: Revive, **options: Any) -> None:
+        self._revive = revive
+        super().__init__(**options)
+
+    def _connect(self) -> Any:
+        connect: Callable[[], Any] = super()._connect
+        try:
+            return connect()
+        except GONE:
+            self._revive()
+            return connect()
+
+
+class _FindsMaster:
+    """Mixed into a TCP connection: asks the Sentinels where the master is before each connect."""
+
+    host: str
+    port: int
+
+    def __init__(self, *, find_master: Callable[[], Node], **options: Any) -> None:
+        self._find_master = find_master
+        super().__init__(**options)
+
+    def _connect(self) -> Any:
+        self.host, self.port = self._find_master()
+        return super()._connect()  # type: ignore[misc]  # of the connection class beside
+
+
+class SentinelConnection(_FindsMaster, redis.Connection):
+    """A connection to the master of the moment."""
+
+
+class SentinelTLSConnection(_FindsMaster, redis.SSLConnection):
+    """The same over TLS."""
+
+
+def make_pool(target: Target, config: RedisConfig, revive: Revive) -> BlockingConnectionPool:
+    """The pool for `target`. Nothing is connected yet; `revive` starts the embedded server again."""
+    connection_class, options = connection_recipe(target, config, revive)
+    return BlockingConnectionPool(
+        max_connections=config.pool_size,
+        timeout=config.pool_timeout_s,  # pyright: ignore[reportArgumentType]  # a float works and is meant to
+        connection_class=connection_class,
+        **options,
+    )
+
+
+def connection_recipe(target: Target, config: RedisConfig, revive: Revive) -> tuple[type[Any], Options]:
+    """The connection class for `target`, and what it is called with."""
+    options = common_options(target, config) | {"retry": Retry(NoBackoff(), 0)}
+    if target.kind == "unix":
+        return redis.UnixDomainSocketConnection, options | {"path": target.path}
+    if target.kind == "embedded":
+        return EmbeddedConnection, options | {"path": target.path, "revive": revive}
+    if target.kind == "sentinel":
+        options |= {"find_master": _master_finder(target, config), "redis_connect_func": _greet_master}
+        return SentinelTLSConnection if target.tls else SentinelConnection, options
+    return redis.SSLConnection if target.tls else redis.Connection, options
+
+
+def _master_finder(target: Target, config: RedisConfig) -> Callable[[], Node]:
+    options = sentinel_options(target, config) | {"retry": Retry(NoBackoff(), 0)}
+    watchers = sentinel.Sentinel(target.nodes, sentinel_kwargs=options)
+
+    def find_master() -> Node:
+        host, port = watchers.discover_master(target.master_name)
+        return str(host), int(port)
+
+    return find_master
+
+
+def _greet_master(connection: Any) -> None:
+    """Greet the server as usual, then make sure that it is a master: right after a failover, the
+    Sentinels may still name one that is about to become a replica."""
+    connection.on_connect()
+    connection.send_command("ROLE", check_health=False)
+    check_master(connection, connection.read_response())
+
+
+def check_master(connection: Any, role: Any) -> None:
+    """Raise redis-py's ConnectionError unless `role`, the reply to ROLE, is a master's."""
+    if role[0] != b"master":
+        raise redis.ConnectionError(
+            f"{connection.host}:{connection.port} is not the master, although the Sentinels name it"
+        )
+
+
+def common_options(target: Target, config: RedisConfig) -> Options:
+    """What connections of redis-py are called with, sync and async alike."""
+    options: Options = {
+        "db": target.db,
+        "username": target.username,
+        "password": target.password,
+        "socket_timeout": config.timeout_s,
+        "socket_connect_timeout": config.timeout_s,
+        "health_check_interval": 0,
+        "protocol": 2,
+    }
+    options |= client_info()
+    if target.kind in ("tcp", "sentinel"):
+        options["socket_keepalive"] = True
+    if target.kind == "tcp":
+        options |= {"host": target.host, "port": target.port}
+    return options | (ssl_options(target) if target.tls else {})
+
+
+def sentinel_options(target: Target, config: RedisConfig) -> Options:
+    """What the clients of the Sentinels themselves are called with."""
+    options: Options = {
+        "username": target.sentinel_username,
+        "password": target.sentinel_password,
+        "socket_timeout": config.timeout_s,
+        "socket_connect_timeout": config.timeout_s,
+        "protocol": 2,
+    }
+    return options | ({"ssl": True} | ssl_options(target) if target.tls else {})
+
+
+def ssl_options(target: Target) -> Options:
+    """The TLS options under redis-py's names. Certificates and host names are checked unless told not to."""
+    given = {name: _ssl_value(name, value) for name, value in target.ssl.items()}
+    verified = str(given.get("cert_reqs", "required")) != "none"
+    chosen = {"cert_reqs": "required", "check_hostname": verified} | given
+    return {f"ssl_{name}": value for name, value in chosen.items()}
+
+
+def _ssl_value(name: str, value: Any) -> Any:
+    """A URL carries text only."""
+    if name == "check_hostname" and isinstance(value, str):
+        return value.lower() not in ("0", "f", "false", "n", "no")
+    if name == "min_version" and isinstance(value, str) and value.isdigit():
+        return int(value)
+    return value
+
+
+def client_info() -> Options:
+    """How the connection names itself to CLIENT LIST."""
+    try:
+        from redis.driver_info import DriverInfo
+    except ImportError:  # before redis-py 7.1
+        return {"lib_name": f"redis-py(pillion_v{VERSION})"}
+    return {"driver_info": DriverInfo().add_upstream_driver("pillion", VERSION)}
+
+
+def borrow(pool: Any) -> Any:
+    """A connection of `pool`, sync or async. redis-py before 5.3 wants the name of a command there."""
+    return pool.get_connection("PILLION") if _NAMES_COMMAND else pool.get_connection()
+
+
+_NAMES_COMMAND = tuple(int(part) for part in redis.__version__.split(".")[:2]) < (5, 3)
