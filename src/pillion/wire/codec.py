@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any, Final, NoReturn, cast
 
@@ -39,6 +39,7 @@ MAX_DEPTH: Final = 100
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+_kind_of: Final[Callable[[object], object]] = type  # untyped on purpose: the values are checked by hand
 _SCALARS: Final = frozenset({str, int, bool, NoneType})
 _TEXT: Final = frozenset({str})
 _CONTAINERS: Final = frozenset({list, dict})
@@ -70,12 +71,13 @@ def dumps(value: object) -> bytes:
 
 def _is_plain(container: Any, levels: int) -> bool:
     """Whether msgspec surely writes this list or map, at most `levels` deep, like Ruby. Runs for every push."""
-    if type(container) is dict:
+    kind = _kind_of(container)
+    if kind is dict:
         if not _TEXT.issuperset(map(type, container)):
             return False
         container = container.values()
     for value in container:
-        kind = type(value)
+        kind = _kind_of(value)
         if kind in _SCALARS:
             continue
         if kind in _CONTAINERS:
@@ -175,10 +177,10 @@ def loads_job(raw: bytes) -> dict[str, Any]:
     Raises DecodeError for anything else, saying what came (wire-format 15): such bytes belong in
     the dead set as they are.
     """
-    value: Any = loads(raw)
-    if type(value) is dict:
-        return value
-    raise DecodeError(f"A job must be a JSON object; this is {_describe(value)}.")
+    job: Any = loads(raw)
+    if _kind_of(job) is not dict:
+        raise DecodeError(f"A job must be a JSON object; this is {_describe(job)}.")
+    return job  # type: ignore[no-any-return]
 
 
 def _decode_leniently(raw: bytes) -> object:

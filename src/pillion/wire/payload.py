@@ -16,6 +16,7 @@ from pillion.wire.options import TRANSIENT, check_queue, check_retry_for, check_
 from pillion.wire.timestamps import to_seconds
 
 JID_BYTES: Final = 12
+_TEXT: Final = frozenset({str})
 
 
 def new_jid() -> str:
@@ -39,8 +40,8 @@ def normalize(
     """
     _check_item(item)
     payload = {**defaults, **item}
-    for key in TRANSIENT.intersection(payload):
-        del payload[key]
+    for key in TRANSIENT:
+        payload.pop(key, None)
     payload["args"] = _args(payload["args"])
     payload["class"] = _class_name(payload["class"])
     payload["queue"] = check_queue(payload.get("queue"))
@@ -58,13 +59,14 @@ def normalize(
 def _check_item(item: object) -> None:
     if not isinstance(item, Mapping):
         raise InvalidJob("item", f'A job must be a map with "class" and "args", got {item!r:.200}.')
-    for key in cast("Mapping[object, object]", item):
-        if not isinstance(key, str):
-            raise InvalidJob("item", f"A job's keys must be strings, got {key!r:.200} ({type(key).__qualname__}).")
+    keys = cast("Mapping[object, object]", item)
+    if not _TEXT.issuperset(map(type, keys)):
+        odd = next(key for key in keys if type(key) is not str)
+        raise InvalidJob("item", f"A job's keys must be strings, got {odd!r:.200} ({type(odd).__qualname__}).")
     for field in ("class", "args"):
-        if field not in item:
-            keys = ", ".join(cast("Mapping[str, object]", item)) or "nothing"
-            raise InvalidJob(field, f'A job must have "class" and "args"; {field} is missing, there is {keys}.')
+        if field not in keys:
+            present = ", ".join(map(str, keys)) or "nothing"
+            raise InvalidJob(field, f'A job must have "class" and "args"; {field} is missing, there is {present}.')
 
 
 def _args(value: object) -> list[Any]:
@@ -127,10 +129,10 @@ def class_of(payload: Mapping[str, Any]) -> str:
 
 def args_of(payload: Mapping[str, Any]) -> list[Any]:
     """The positional arguments; missing and null mean none, a lone value means itself."""
-    args: Any = payload.get("args")
+    args: object = payload.get("args")
     if args is None:
         return []
-    return args if type(args) is list else [args]
+    return [*cast("list[object]", args)] if isinstance(args, list) else [args]
 
 
 def jid_of(payload: Mapping[str, Any]) -> str:
