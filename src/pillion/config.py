@@ -8,7 +8,7 @@ Defaults are Sidekiq's (behaviour.md 7) unless a comment says why not.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -152,6 +152,10 @@ class Config:
     error_handlers: list[ErrorHandler]
     death_handlers: list[DeathHandler]
     backtrace_cleaner: Callable[[list[str]], list[str]]
+    # For features: what to add to an outcome, as (payload, outcome) -> Redis steps, carried out with
+    # it in one script; and the named Lua steps ("@name" -> function body) those may use.
+    effects: list[Callable[[dict[str, Any], Any], Iterable[tuple[Any, ...]]]]
+    named_steps: dict[str, str]
     capsules: dict[str, Capsule]
 
     def __init__(self, **options: Any) -> None:
@@ -276,6 +280,8 @@ def _defaults() -> dict[str, Any]:
         "error_handlers": [],
         "death_handlers": [],
         "backtrace_cleaner": _identity,
+        "effects": [],
+        "named_steps": {},
         "capsules": {"default": Capsule("default")},
     }
 

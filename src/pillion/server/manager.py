@@ -1,0 +1,179 @@
+"""Manager: one capsule at work: its threads, its fetcher, and how they end.
+
+Stopping (behaviour.md 6.3): quiet at once; wait for running jobs until the deadline; then hand the
+unfinished back unchanged, and only then interrupt them: better a job runs twice than not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Sequence
+
+from pillion.config import Capsule
+from pillion.errors import RedisError
+from pillion.log import JobLog
+from pillion.server.fetcher import Fetcher, Waiter
+from pillion.server.processor import Processor
+from pillion.server.queue_order import queue_order
+from pillion.server.retry import RetryPolicy
+from pillion.server.runtime import Runtime
+from pillion.server.settlement import Settlement
+from pillion.server.slot import Slot, WorkEntry
+from pillion.storage.link import Link
+from pillion.storage.ops.work import Route
+from pillion.storage.queue_poll import QueuePoll
+from pillion.storage.queue_wait import QueueWait
+
+log = logging.getLogger("pillion")
+
+MAX_BLOCKING_QUEUES = 16
+BLOCK_S = 5.0
+TICK_S = 0.010
+INTERRUPT_GRACE_S = 2.0  # so that a process is gone within its timeout + 3 s
+
+
+class Manager:
+    """A Service that runs the jobs of one capsule."""
+
+    def __init__(self, runtime: Runtime, capsule: Capsule) -> None:
+        self._runtime = runtime
+        self._capsule = capsule
+        self._stopping = threading.Event()
+        self._closed = threading.Event()
+        self._link = Link(runtime.storage.link_connection, runtime.storage.explain)
+        routes = [Route.of(queue.name, runtime.identity) for queue in capsule.queues]
+        self._fetcher = self._make_fetcher(routes)
+        self._settlement = Settlement(
+            runtime.config, {route.queue: route for route in routes}, self._fetcher.outbox, runtime.reporter
+        )
+        self._processor = self._make_processor()
+        self._slots = [Slot(self._stopping.is_set) for _ in range(capsule.concurrency)]
+        self._threads: list[threading.Thread] = []
+        self._ended = threading.Semaphore(0)
+
+    def _make_fetcher(self, routes: Sequence[Route]) -> Fetcher:
+        return Fetcher(
+            routes,
+            queue_order(self._capsule.queues, self._capsule.mode, random.Random()),
+            line=self._link,
+            waiter=self._make_waiter(routes),
+            threads=self._capsule.concurrency,
+            reporter=self._runtime.reporter,
+        )
+
+    def _make_waiter(self, routes: Sequence[Route]) -> Waiter:
+        storage = self._runtime.storage
+        if len(routes) > MAX_BLOCKING_QUEUES:
+            return QueuePoll(self._link.ask, routes)
+        return QueueWait(storage.link_connection, storage.explain, routes, timeout_s=BLOCK_S)
+
+    def _make_processor(self) -> Processor:
+        config, reporter = self._runtime.config, self._runtime.reporter
+        policy = RetryPolicy(config.max_retries, config.backtrace_cleaner, reporter.report, random.Random())
+        chain = self._capsule.server_middleware or config.server_middleware
+        job_log = JobLog(logging.getLogger("pillion.job"), config)
+        return Processor(self._runtime.registry.find, chain, job_log, policy)
+
+    # -- a Service -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the threads."""
+        if self._threads or self._stopping.is_set():
+            return
+        name = self._capsule.name
+        for number, slot in enumerate(self._slots, 1):
+            thread = threading.Thread(
+                target=self._work, args=(slot,), name=f"pillion.{name}.processor-{number}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+        threading.Thread(target=self._tick, name=f"pillion.{name}.ticker", daemon=True).start()
+
+    def quiet(self) -> None:
+        """Fetch nothing more; buffered jobs go back at once, running ones go on."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._fetcher.quiet()
+
+    def stop(self, deadline_s: float) -> None:
+        """Let running jobs end until `deadline_s` (monotonic), then hand back and interrupt the rest."""
+        self.quiet()
+        if self._closed.is_set():
+            return
+        if not self._wait_for_threads(deadline_s):
+            self._stop_hard()
+        self._closed.set()
+        self._fetcher.activity.set()
+        try:
+            self._fetcher.close()
+        except RedisError as exc:
+            self._runtime.reporter.report(exc, {"context": "Leaving without a word to Redis; the reaper cleans up"})
+        self._link.close()
+
+    # -- for the heartbeat -----------------------------------------------------------------------
+
+    def work(self) -> list[WorkEntry]:
+        """The jobs running now."""
+        return [entry for slot in self._slots if (entry := slot.work()) is not None]
+
+    def busy(self) -> int:
+        """How many jobs run now."""
+        return sum(slot.unit is not None for slot in self._slots)
+
+    def audit(self) -> None:
+        """Compare our leases with those Redis knows. Raises RedisError."""
+        if not self._closed.is_set():
+            self._fetcher.audit()
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _work(self, slot: Slot) -> None:
+        """The life of one thread: take a job, attempt it, settle it."""
+        slot.bind()
+        take, attempt, settle, now_s = self._fetcher.take, self._processor.attempt, self._settlement.settle, time.time
+        try:
+            while (unit := take()) is not None:
+                slot.started_at = now_s()
+                slot.unit = unit
+                try:
+                    settle(unit, attempt(unit, slot))
+                except BaseException as exc:  # noqa: BLE001 - a bug of ours or of a handler: the thread must live on
+                    # Not settled: the job stays in flight, and `close` or the reaper hands it back.
+                    self._runtime.reporter.report(exc, {"context": "Internal exception!", "jobstr": unit.raw})
+                slot.unit = None
+        finally:
+            slot.close()
+            self._ended.release()
+
+    def _tick(self) -> None:
+        """Watch over acknowledgements and buffered jobs while there are any."""
+        fetcher = self._fetcher
+        while not self._closed.is_set():
+            fetcher.activity.wait()
+            while fetcher.is_active and not self._closed.wait(TICK_S):
+                fetcher.tick()
+            fetcher.activity.clear()
+            if fetcher.is_active:
+                fetcher.activity.set()
+
+    def _wait_for_threads(self, deadline_s: float) -> bool:
+        """Wait until every thread has ended; False if `deadline_s` came first."""
+        while self._threads:
+            if not self._ended.acquire(timeout=max(0.0, deadline_s - time.monotonic())):
+                return False
+            self._threads.pop()
+        return True
+
+    def _stop_hard(self) -> None:
+        units = [unit for slot in self._slots if (unit := slot.unit) is not None]
+        log.warning("Shutdown deadline: handing back %d unfinished jobs", len(units))
+        try:
+            self._fetcher.hand_back(units)
+        except RedisError as exc:
+            self._runtime.reporter.report(exc, {"context": "Could not hand back unfinished jobs; the reaper will"})
+        for slot in self._slots:
+            slot.interrupt()
+        self._wait_for_threads(time.monotonic() + INTERRUPT_GRACE_S)

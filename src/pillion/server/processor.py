@@ -1,0 +1,126 @@
+"""Processor: runs one job and finds its Outcome. It has no loop and no thread.
+
+The steps, flat: decode, find the class, make an instance, run it inside the middleware, judge a
+failure. Whatever happens, `attempt` returns one Outcome; `Settlement` then carries it out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pillion.errors import DecodeError, Interrupted, Shutdown, UnknownJobClass
+from pillion.log import JobLog
+from pillion.middleware import ServerChain
+from pillion.registry import JobDefinition
+from pillion.server.outcome import ABANDONED, DONE, Malformed, Outcome, Reschedule
+from pillion.server.retry import Failure, RetryPolicy, decide
+from pillion.server.slot import Slot
+from pillion.server.unit_of_work import UnitOfWork
+from pillion.wire.codec import dumps, loads_job
+from pillion.wire.failure import is_shutdown
+from pillion.wire.payload import for_queue
+
+
+class Processor:
+    """Runs jobs of one capsule. Safe to call from many threads at once.
+
+    `find` gives the definition of a class name; `chain` is the capsule's server middleware.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[str], JobDefinition],
+        chain: ServerChain,
+        job_log: JobLog,
+        policy: RetryPolicy,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._find = find
+        self._chain = chain
+        self._log = job_log
+        self._policy = policy
+        self._now_s = now_s
+
+    def attempt(self, unit: UnitOfWork, slot: Slot) -> Outcome:
+        """Run the job of `unit` once, in `slot`."""
+        try:
+            payload = loads_job(unit.raw)
+        except DecodeError as exc:
+            return Malformed(exc)
+        definition: JobDefinition | None = None
+        entered = self._log.enter(payload)
+        try:
+            definition = self._find(payload.get("class"))  # type: ignore[arg-type]  # find() explains a bad name
+            if self._log.wants(payload):
+                self._run_logged(definition, payload, slot)
+            else:
+                self._run(definition, payload, slot)
+        except Shutdown:
+            return ABANDONED
+        except Interrupted:
+            return self._reschedule(payload)
+        except BaseException as exc:  # noqa: BLE001 - a job may raise anything; only Shutdown means us
+            return self._judge(unit, exc, definition)
+        else:
+            return DONE
+        finally:
+            self._log.leave(entered)
+
+    def _run(self, definition: JobDefinition, payload: dict[str, Any], slot: Slot) -> None:
+        slot.enter()
+        try:
+            job = definition.new(payload, slot)
+            args = payload.get("args") or ()
+            if self._chain.is_empty:
+                result = job.perform(*args)
+                if definition.is_async:
+                    slot.await_(result)
+            else:
+                self._run_in_chain(definition, job, payload, slot)
+        finally:
+            slot.leave()
+
+    def _run_in_chain(self, definition: JobDefinition, job: Any, payload: dict[str, Any], slot: Slot) -> None:
+        def body() -> Any:
+            return job.perform(*(payload.get("args") or ()))
+
+        queue = slot.queue or ""
+        if definition.is_async:
+            slot.await_(self._chain.invoke_async(job, payload, queue, body))
+        else:
+            self._chain.invoke(job, payload, queue, body)
+
+    def _run_logged(self, definition: JobDefinition, payload: dict[str, Any], slot: Slot) -> None:
+        facts = self._log.context(payload)
+        self._log.start(facts)
+        began, cpu_began = time.perf_counter(), time.thread_time()
+        tell = self._log.fail
+        try:
+            self._run(definition, payload, slot)
+            tell = self._log.done
+        finally:
+            tell(facts, time.perf_counter() - began, time.thread_time() - cpu_began)
+
+    def _reschedule(self, payload: dict[str, Any]) -> Outcome:
+        again = for_queue(payload, int(self._now_s() * 1000))
+        return Reschedule(str(again["queue"]), dumps(again))
+
+    def _judge(self, unit: UnitOfWork, exc: BaseException, definition: JobDefinition | None) -> Outcome:
+        if is_shutdown(exc):
+            return ABANDONED
+        # The bytes are parsed anew: what middleware did to the payload is for this run only.
+        payload = loads_job(unit.raw)
+        failure = Failure(payload, unit.queue, exc, self._hooks_of(payload, definition))
+        return decide(failure, self._policy, now_ms=int(self._now_s() * 1000))
+
+    def _hooks_of(self, payload: dict[str, Any], definition: JobDefinition | None) -> JobDefinition | None:
+        """Whose retry hooks count: those of the job behind a generic wrapper, if the payload names one."""
+        wrapped = payload.get("wrapped")
+        if not wrapped:
+            return definition
+        try:
+            return self._find(str(wrapped))
+        except UnknownJobClass:
+            return None

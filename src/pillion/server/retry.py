@@ -1,0 +1,133 @@
+"""What becomes of a job that failed: a pure decision, as behaviour.md 5.2 tells it.
+
+Clock and randomness are passed in; the only code of others that runs here are the job's own hooks.
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pillion.registry import JobDefinition
+from pillion.server.outcome import Dead, Discard, Outcome, Retry
+from pillion.wire.codec import dumps
+from pillion.wire.failure import record_failure
+from pillion.wire.timestamps import to_seconds
+
+BASE_DELAY_S = 15
+JITTER_STEP_S = 10
+
+Report = Callable[[BaseException, dict[str, Any]], None]
+Verdict = Literal["discard", "kill"]
+
+
+@dataclass(slots=True, frozen=True)
+class RetryPolicy:
+    """The settings and sources a decision needs. `max_retries` is for jobs that do not say."""
+
+    max_retries: int
+    backtrace_cleaner: Callable[[list[str]], list[str]]
+    report: Report
+    rng: random.Random
+
+
+@dataclass(slots=True, frozen=True)
+class Failure:
+    """One failed run: the payload as it was fetched, its queue, the error, and the job's hooks if known."""
+
+    payload: dict[str, Any]
+    queue: str
+    error: BaseException
+    definition: JobDefinition | None
+
+
+def backoff_s(count: int) -> int:
+    """Seconds before retry number `count` (0 = the first), without jitter: 15 s, 16 s, 31 s ... 3.8 days."""
+    return int(count**4) + BASE_DELAY_S
+
+
+def jitter_s(count: int, rng: random.Random) -> int:
+    """Whole seconds added to every delay, so that jobs that failed together do not return together."""
+    return rng.randrange(JITTER_STEP_S * (count + 1))
+
+
+def decide(failure: Failure, policy: RetryPolicy, *, now_ms: int) -> Outcome:
+    """Retry, Dead or Discard for a failed job."""
+    retry = _retry_option(failure)
+    if retry is False or retry is None:
+        return Discard(failure.payload, failure.error)
+    job = record_failure(
+        failure.payload,
+        failure.error,
+        queue=failure.queue,
+        now_ms=now_ms,
+        backtrace=_backtrace(failure, policy),
+    )
+    if _is_exhausted(job, retry, policy, now_ms):
+        return _die(failure, job, policy, now_ms)
+    count = job["retry_count"]
+    wanted = _wanted_delay(failure, job, count, policy)
+    if wanted == "discard":
+        return _discard(job, failure, now_ms)
+    if wanted == "kill":
+        return _die(failure, job, policy, now_ms)
+    delay_s = wanted if wanted else backoff_s(count)
+    return Retry(dumps(job), now_ms / 1000 + delay_s + jitter_s(count, policy.rng), failure.error)
+
+
+def _retry_option(failure: Failure) -> object:
+    """The payload's word, else the class's; a job that says nothing at all is retried."""
+    if "retry" in failure.payload:
+        return failure.payload["retry"]
+    return failure.definition.options.get("retry", True) if failure.definition else True
+
+
+def _is_exhausted(job: dict[str, Any], retry: object, policy: RetryPolicy, now_ms: int) -> bool:
+    retry_for = job.get("retry_for")
+    if retry_for:
+        return bool(to_seconds(job["failed_at"]) + float(retry_for) < now_ms / 1000)
+    limit = retry if isinstance(retry, int) and not isinstance(retry, bool) else policy.max_retries
+    return bool(job["retry_count"] >= limit)
+
+
+def _wanted_delay(failure: Failure, job: dict[str, Any], count: int, policy: RetryPolicy) -> int | Verdict:
+    """What the job's `retry_in` hook wants; 0 for no wish."""
+    hook = failure.definition.retry_in if failure.definition else None
+    if hook is None:
+        return 0
+    try:
+        wish = hook(count, failure.error, job)
+        if wish in ("discard", "kill"):
+            return wish  # type: ignore[no-any-return]
+        return max(0, int(wish)) if isinstance(wish, int | float) and not isinstance(wish, bool) else 0
+    except Exception as exc:  # noqa: BLE001 - user code; the default delay is always there
+        policy.report(exc, {"context": f"Failure scheduling retry using the defined retry_in in {job.get('class')}"})
+        return 0
+
+
+def _die(failure: Failure, job: dict[str, Any], policy: RetryPolicy, now_ms: int) -> Outcome:
+    verdict = None
+    hook = failure.definition.on_exhausted if failure.definition else None
+    if hook is not None:
+        try:
+            verdict = hook(job, failure.error)
+        except Exception as exc:  # noqa: BLE001 - user code; the job dies all the same
+            policy.report(exc, {"context": "Error calling retries_exhausted", "job": job})
+    if verdict == "discard" or job.get("dead") is False:
+        return _discard(job, failure, now_ms)
+    return Dead(dumps(job), job, failure.error)
+
+
+def _discard(job: dict[str, Any], failure: Failure, now_ms: int) -> Discard:
+    return Discard({**job, "discarded_at": now_ms}, failure.error)
+
+
+def _backtrace(failure: Failure, policy: RetryPolicy) -> list[str] | None:
+    """The stack, innermost frame first, if the payload asks for one."""
+    if not failure.payload.get("backtrace"):
+        return None
+    frames = traceback.extract_tb(failure.error.__traceback__)
+    return policy.backtrace_cleaner([f"{f.filename}:{f.lineno}:in {f.name}" for f in reversed(frames)])

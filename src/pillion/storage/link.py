@@ -1,0 +1,133 @@
+"""Link: one process's own line to Redis for the hot path, without a pool.
+
+Design record. The engine sends everything of one batch (acknowledgements, settlements, the next
+fetch) in one packet and reads all replies: one round trip per batch. Two things can go wrong:
+
+- The line breaks after Redis has acted, and the reply is lost. Every op sent here may therefore be
+  sent twice without harm: acknowledging and settling do nothing the second time, and what a lost
+  fetch took is found by `reconcile`.
+- The line breaks *before* Redis has acted, with the command still in a socket buffer: a paused Redis
+  would carry it out after we have reconciled on a new connection. So the first thing a new
+  connection does is to kill the old one by its client id; then its commands never run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import redis
+
+from pillion.storage.errors_map import ROLE_CHANGED, code_of
+from pillion.storage.ops.base import Op
+
+# redis-py's Connection is untyped in the parts used here; this alias keeps the Any in one place.
+RawConnection = Any
+
+
+class Link:
+    """A dedicated connection. `exchange` may be called from any thread; one exchange at a time.
+
+    `connect` makes an unconnected redis-py Connection, `explain` turns a redis-py error into ours.
+    """
+
+    def __init__(
+        self, connect: Callable[[], RawConnection], explain: Callable[[BaseException], BaseException]
+    ) -> None:
+        self._connect = connect
+        self._explain = explain
+        self._connection: RawConnection = None
+        self._stale_clients: list[int] = []
+        self._client_id = 0
+        self._lock = threading.Lock()
+        self.outages = 0
+
+    def exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        """Send all `ops` in one packet; return their results in order.
+
+        An op that Redis answers with an error has that error (a RedisError) as its result. Raises
+        RedisUnavailable when the line broke: then each op may or may not have been carried out.
+        """
+        with self._lock:
+            try:
+                return self._exchange(ops)
+            except (redis.ConnectionError, redis.TimeoutError, OSError) as exc:
+                self._drop()
+                raise self._explain(exc) from exc
+            except BaseException:
+                # Replies may be left unread on the line: it cannot be used again.
+                self._drop()
+                raise
+
+    def ask(self, op: Op[Any]) -> Any:
+        """Send one op and return its result. Raises RedisError, also for an error reply."""
+        (result,) = self.exchange([op])
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def close(self) -> None:
+        """Close the connection; a later exchange opens a new one."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.disconnect()
+                self._connection = None
+
+    def _exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        connection = self._connection or self._open()
+        replies = _round_trip(connection, [op.command for op in ops])
+        missing = [i for i, reply in enumerate(replies) if isinstance(reply, Exception) and code_of(reply) == "NOSCRIPT"]
+        if missing:
+            self._load_scripts(connection, [ops[i] for i in missing])
+            again = _round_trip(connection, [ops[i].command for i in missing])
+            for i, reply in zip(missing, again, strict=True):
+                replies[i] = reply
+        if any(isinstance(reply, Exception) and code_of(reply) in ROLE_CHANGED for reply in replies):
+            self._drop()  # the primary is elsewhere now: the next exchange looks for it
+        return [self._result(op, reply) for op, reply in zip(ops, replies, strict=True)]
+
+    def _result(self, op: Op[Any], reply: Any) -> Any:
+        if isinstance(reply, redis.RedisError):
+            return self._explain(reply)
+        return op.parse(reply)
+
+    def _open(self) -> RawConnection:
+        connection = self._connect()
+        connection.connect()
+        self._connection = connection
+        (self._client_id,) = _round_trip(connection, [("CLIENT", "ID")])
+        if self._stale_clients:
+            # An answer of 0 or an error means that the old connection is gone already, or that this
+            # user may not kill: the audit at each heartbeat then finds what it left behind.
+            _round_trip(connection, [("CLIENT", "KILL", "ID", stale) for stale in self._stale_clients])
+            self._stale_clients.clear()
+        return connection
+
+    def _drop(self) -> None:
+        self.outages += 1
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._connection = None
+        if self._client_id:
+            self._stale_clients.append(self._client_id)
+            self._client_id = 0
+
+    @staticmethod
+    def _load_scripts(connection: RawConnection, ops: Sequence[Op[Any]]) -> None:
+        sources = {op.script.source for op in ops if op.script is not None}
+        for reply in _round_trip(connection, [("SCRIPT", "LOAD", source) for source in sources]):
+            if isinstance(reply, redis.RedisError):
+                raise reply
+
+
+def _round_trip(connection: RawConnection, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Send all commands at once; an error reply is returned in its place, not raised."""
+    connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+    replies: list[Any] = []
+    for _ in commands:
+        try:
+            replies.append(connection.read_response())
+        except redis.ResponseError as exc:
+            replies.append(exc)
+    return replies

@@ -1,0 +1,195 @@
+"""QueueWait: sleep until any of several queues has a job, and have it safe already on waking.
+
+Design record. One blocking move (`BLMOVE queue private-list`) per queue, each on a connection of
+its own, all watched by one selector. A push by anyone, Ruby included, wakes exactly one waiting
+process at once, and the job is in this process's private list before it learns of it: a crash right
+then loses nothing, the reaper looks there too. The job is then leased by the next fetch, which
+empties the private lists first.
+
+The moves that are still blocked when one has answered must not take further jobs while all threads
+are busy. So the fetch that follows a wake-up carries `CLIENT UNBLOCK` for each of them in the same
+packet; `settle_cancelled` then reads their replies.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import redis
+
+from pillion.storage.link import RawConnection
+from pillion.storage.ops.base import Op, command
+from pillion.storage.ops.work import Route
+
+_REPLY_MARGIN_S = 3.0
+
+
+class _Line:
+    """One connection with at most one blocking move on it."""
+
+    __slots__ = ("armed", "client_id", "connection", "deadline", "route")
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.connection: RawConnection = None
+        self.client_id = 0
+        self.armed = False
+        self.deadline = 0.0
+
+    def arm(self, connect: Callable[[], RawConnection], timeout_s: float) -> None:
+        if self.connection is None:
+            self.connection = connect()
+            self.connection.connect()
+            self.connection.send_command("CLIENT", "ID", check_health=False)
+            self.client_id = self.connection.read_response()
+        self.connection.send_command(
+            "BLMOVE", self.route.key, self.route.wait, "RIGHT", "LEFT", timeout_s, check_health=False
+        )
+        self.armed = True
+        self.deadline = time.monotonic() + timeout_s + _REPLY_MARGIN_S
+
+    @property
+    def socket(self) -> socket.socket:
+        return self.connection._sock  # type: ignore[no-any-return]  # redis-py has no public way to select on it
+
+    def read(self) -> bool:
+        """Read the reply of the move; True if it moved a job."""
+        self.armed = False
+        try:
+            return self.connection.read_response() is not None
+        except redis.ResponseError as exc:
+            # UNBLOCKED: the server turned replica or is failing over. Anything else is for the caller.
+            if str(exc).startswith("UNBLOCKED"):
+                return False
+            raise
+
+    def drop(self) -> int:
+        """Close the connection; returns the client id to kill, 0 for none."""
+        stale, self.client_id, self.armed = self.client_id, 0, False
+        if self.connection is not None:
+            self.connection.disconnect()
+            self.connection = None
+        return stale
+
+
+class QueueWait:
+    """Blocking wait on several queues. Used by one thread at a time, except for `wake`.
+
+    `timeout_s` is how long each blocking move may wait before it is sent anew.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], RawConnection],
+        explain: Callable[[BaseException], BaseException],
+        routes: Sequence[Route],
+        *,
+        timeout_s: float,
+    ) -> None:
+        self._connect = connect
+        self._explain = explain
+        self._lines = [_Line(route) for route in routes]
+        self._timeout_s = timeout_s
+        self._stale: list[int] = []
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+
+    def wait(self) -> bool:
+        """Sleep until a queue has had a job, `wake` was called, or the moves timed out.
+
+        True if a job lies in a private list now. Raises RedisUnavailable (or what Redis answered).
+        """
+        try:
+            self._arm()
+            return self._select()
+        except (redis.RedisError, OSError) as exc:
+            self.drop()
+            raise self._explain(exc) from exc
+
+    def wake(self) -> None:
+        """Make a `wait` return, from any thread."""
+        try:
+            self._wake_writer.send(b"!")
+        except BlockingIOError:
+            pass  # the pipe is full of wake-ups already
+
+    def cancel_ops(self) -> list[Op[Any]]:
+        """Ops that end every blocking move still under way, and every connection given up before."""
+        kills = [command("CLIENT", "KILL", "ID", stale) for stale in self._stale]
+        self._stale.clear()
+        return kills + [command("CLIENT", "UNBLOCK", line.client_id) for line in self._lines if line.armed]
+
+    def settle_cancelled(self) -> bool:
+        """After `cancel_ops` was carried out: read the replies. False if a move had not begun yet.
+
+        (A blocking move that was still on its way when it was cancelled blocks after that; then
+        cancel and settle once more.)
+        """
+        for line in self._lines:
+            if line.armed and _readable(line.socket):
+                try:
+                    line.read()
+                except (redis.RedisError, OSError):
+                    self._give_up(line)
+        return not any(line.armed for line in self._lines)
+
+    @property
+    def armed(self) -> bool:
+        """Whether a blocking move is under way."""
+        return any(line.armed for line in self._lines)
+
+    def drop(self) -> None:
+        """Close every connection; `cancel_ops` then kills them on the server too."""
+        for line in self._lines:
+            self._give_up(line)
+
+    def close(self) -> None:
+        """Close everything for good."""
+        self.drop()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _arm(self) -> None:
+        for line in self._lines:
+            if not line.armed:
+                line.arm(self._connect, self._timeout_s)
+
+    def _select(self) -> bool:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_reader, selectors.EVENT_READ, None)
+            for line in self._lines:
+                selector.register(line.socket, selectors.EVENT_READ, line)
+            deadline = min(line.deadline for line in self._lines)
+            ready = selector.select(max(0.0, deadline - time.monotonic()))
+        if not ready:
+            raise redis.TimeoutError("no answer to a blocking move")
+        moved = False
+        for key, _ in ready:
+            if key.data is None:
+                self._drain_wakeups()
+            else:
+                moved = key.data.read() or moved
+        return moved
+
+    def _drain_wakeups(self) -> None:
+        try:
+            while self._wake_reader.recv(64):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _give_up(self, line: _Line) -> None:
+        stale = line.drop()
+        if stale:
+            self._stale.append(stale)
+
+
+def _readable(sock: socket.socket) -> bool:
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
