@@ -40,9 +40,9 @@ MAX_DEPTH: Final = 100
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _kind_of = cast("Callable[[object], object]", type)  # so that checkers let values be looked at as they are
-_SCALARS: Final = frozenset({str, int, bool, NoneType})
-_TEXT: Final = frozenset({str})
-_CONTAINERS: Final = frozenset({list, dict})
+_SCALARS: Final[frozenset[object]] = frozenset({str, int, bool, NoneType})
+_TEXT: Final[frozenset[object]] = frozenset({str})
+_CONTAINERS: Final[frozenset[object]] = frozenset({list, dict})
 # Between these, in size, msgspec and Ruby lay a float out alike.
 _FLOAT_LOW: Final = 1e-5
 _FLOAT_HIGH: Final = 1e15
