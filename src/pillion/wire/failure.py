@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from pillion.errors import Shutdown
 from pillion.wire.backtrace import compress
 from pillion.wire.codec import scrub
+from pillion.wire.timestamps import to_seconds
 
 MAX_MESSAGE_CHARS: Final = 10_000
 NO_MESSAGE: Final = "(this exception could not say what went wrong: its message raised an error itself)"
@@ -29,6 +29,7 @@ def record_failure(
     `now_ms` is epoch milliseconds. `backtrace` holds all lines, innermost first; how many of them
     are stored is the payload's `backtrace` option: true all, n the first n.
     The first failure sets `failed_at` and `retry_count` 0, each later one `retried_at` and adds 1.
+    A `failed_at` that is missing or unreadable later on is set anew, so that it can be relied on.
     """
     record = dict(payload)
     record["queue"] = record.get("retry_queue") or queue
@@ -39,8 +40,10 @@ def record_failure(
         record["failed_at"] = now_ms
         record["retry_count"] = 0
     else:
-        record["retried_at"] = now_ms
+        if to_seconds(record.get("failed_at")) is None:
+            record["failed_at"] = now_ms
         record["retry_count"] = count + 1
+        record["retried_at"] = now_ms
     lines = _kept_lines(record.get("backtrace"), backtrace)
     if lines is not None:
         record["error_backtrace"] = compress(lines)
@@ -83,12 +86,6 @@ def error_class(exc: BaseException) -> str:
     kind = type(exc)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return scrub(name)
-
-
-def backtrace_lines(exc: BaseException) -> list[str]:
-    """The frames of the exception as `file:line:in function`, innermost first, as Ruby orders them."""
-    frames = traceback.extract_tb(exc.__traceback__)
-    return [f"{frame.filename}:{frame.lineno}:in {frame.name}" for frame in reversed(frames)]
 
 
 def cause_chain(exc: BaseException) -> Iterator[BaseException]:

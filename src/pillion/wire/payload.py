@@ -1,4 +1,4 @@
-"""The job payload: from what a caller pushes to what is stored, and back to what can be relied on.
+"""The job payload: from what a caller pushes to what is stored.
 
 Key order on the wire (wire-format 4): options as the job defines them, then the keys of the push,
 then `jid`, `created_at`, `enqueued_at`.
@@ -13,7 +13,6 @@ from typing import Any, Final, cast
 
 from pillion.errors import InvalidJob
 from pillion.wire.options import TRANSIENT, check_queue, check_retry_for, check_tags
-from pillion.wire.timestamps import to_seconds
 
 JID_BYTES: Final = 12
 _TEXT: Final = frozenset({str})
@@ -116,32 +115,3 @@ def for_schedule(payload: Mapping[str, Any]) -> dict[str, Any]:
     stored.pop("at", None)
     stored.pop("enqueued_at", None)
     return stored
-
-
-# -- tolerant reading (wire-format 15): keys may be missing, or hold what old versions wrote ----------------
-
-
-def class_of(payload: Mapping[str, Any]) -> str:
-    """The class name to look up, or "" if the payload has none."""
-    name = payload.get("class")
-    return name if isinstance(name, str) else ""
-
-
-def args_of(payload: Mapping[str, Any]) -> list[Any]:
-    """The positional arguments; missing and null mean none, a lone value means itself."""
-    args: object = payload.get("args")
-    if args is None:
-        return []
-    return [*cast("list[object]", args)] if isinstance(args, list) else [args]
-
-
-def jid_of(payload: Mapping[str, Any]) -> str:
-    """The job id, or "" if the payload has none."""
-    jid = payload.get("jid")
-    return "" if jid is None else str(jid)
-
-
-def waiting_since_s(payload: Mapping[str, Any]) -> float | None:
-    """When the job began to wait, in epoch seconds: `enqueued_at`, else `created_at`, else None."""
-    enqueued = to_seconds(payload.get("enqueued_at"))
-    return to_seconds(payload.get("created_at")) if enqueued is None else enqueued

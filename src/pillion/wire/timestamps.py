@@ -15,6 +15,8 @@ from pillion.errors import InvalidJob
 # Numbers below this are "in so many seconds", from it on they are points in time (behaviour 1.1).
 RELATIVE_BELOW_S: Final = 1_000_000_000
 
+_NOT_A_TIME_MS: Final = 10**300  # an integer from here on cannot be divided as a float
+
 Interval = int | float | timedelta | datetime
 
 
@@ -22,23 +24,13 @@ def to_seconds(value: object) -> float | None:
     """Read a payload's timestamp (`created_at`, `enqueued_at`, `failed_at`, `retried_at`).
 
     An int is epoch milliseconds, a float epoch seconds (wire-format 0.2). Returns epoch seconds,
-    or None for what is neither: a reader must survive missing and odd values.
+    or None for what is no number: a reader must survive missing and odd values.
     """
-    if isinstance(value, bool):
-        return None
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, int):
-        try:
-            return value / 1000
-        except OverflowError:  # an integer too large for a float is no time either
-            return None
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value / 1000 if abs(value) < _NOT_A_TIME_MS else math.copysign(math.inf, value)
     return None
-
-
-def to_ms(seconds: float) -> int:
-    """Turn epoch seconds into the integer milliseconds that Pillion writes, rounding down."""
-    return math.floor(seconds * 1000)
 
 
 def due_at(interval: Interval, now_s: float) -> float:
