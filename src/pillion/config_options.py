@@ -1,0 +1,306 @@
+"""The table of options that a command line, the environment or a file can set, and how each is read.
+
+A reader takes the value as it came (from TOML and YAML with a type, from a variable as text) and where
+it came from, and returns what the Config wants. It raises ConfigError, which names that place.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any, cast
+
+from pillion.config import QueueSpec, RedisConfig, merge_queues
+from pillion.errors import ConfigError
+
+Reader = Callable[[object, str], Any]
+
+
+@dataclass(slots=True, frozen=True)
+class Option:
+    """One option.
+
+    `name` is its name in files and flags, `aliases` are further ones; `attribute` is the attribute of
+    Config it sets ("": the command itself uses it). `variables` are the environment variables that set
+    it, first one wins; those in `below_file` count only where the file says nothing.
+    """
+
+    name: str
+    read: Reader
+    attribute: str = ""
+    variables: tuple[str, ...] = ()
+    below_file: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class CapsuleSpec:
+    """A capsule as a file describes it; None means: not said."""
+
+    queues: list[QueueSpec] | None
+    concurrency: int | None
+
+
+# -- readers -------------------------------------------------------------------------------------------
+
+
+def whole(minimum: int) -> Reader:
+    """A reader of whole numbers from `minimum` up, also from text."""
+
+    def read(value: object, where: str) -> int:
+        number = _number(value, int)
+        if number is None or number < minimum or (isinstance(value, float) and not value.is_integer()):
+            raise ConfigError(where, f"a whole number of {minimum} or more", value)
+        return int(number)
+
+    return read
+
+
+def seconds(value: object, where: str) -> float:
+    """A number of seconds above 0, also from text."""
+    number = _number(value, float)
+    if number is None or not 0 < number < math.inf:
+        raise ConfigError(where, "a number of seconds above 0", value)
+    return float(number)
+
+
+def _number(value: object, kind: type[int | float]) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return kind(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def text(value: object, where: str) -> str:
+    """Text; a number is taken as its digits."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ConfigError(where, "text", value)
+    return str(value)
+
+
+def words(value: object, where: str) -> tuple[str, ...]:
+    """A list of words, or one text with the words separated by spaces or commas."""
+    if isinstance(value, str):
+        return tuple(value.replace(",", " ").split())
+    items = _items(value)
+    if items is None:
+        raise ConfigError(where, "a list of words", value)
+    return tuple(text(item, where) for item in items)
+
+
+def switch(value: object, where: str) -> bool:
+    """True or false, also from the words people use for them in variables."""
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    answer = known.get(str(value).strip().lower())
+    if answer is None:
+        raise ConfigError(where, "true or false", value)
+    return answer
+
+
+def choice(*allowed: str) -> Reader:
+    """A reader that accepts only these words, in any case."""
+
+    def read(value: object, where: str) -> str:
+        word = str(value).lower()
+        if word not in allowed:
+            raise ConfigError(where, f"one of {', '.join(allowed)}", value)
+        return word
+
+    return read
+
+
+def queue_list(value: object, where: str) -> list[QueueSpec]:
+    """Queues: a list of `name`, `name,weight` and [name, weight]; or one text with them, separated by spaces."""
+    items = value.split() if isinstance(value, str) else _items(value)
+    if not items:
+        raise ConfigError(where, 'a list of queues such as ["high,3", "default"]', value)
+    try:
+        return merge_queues(items)
+    except ConfigError as exc:
+        raise ConfigError(where, exc.expected, exc.got, exc.hint) from None
+
+
+def strict_mode(value: object, where: str) -> str | bool:
+    """What to do about arguments that JSON cannot carry: "raise", "warn" or false."""
+    if value in ("raise", "warn"):
+        return str(value)
+    if value in (False, "false", "none", "off"):
+        return False
+    raise ConfigError(where, '"raise", "warn" or false', value)
+
+
+def mapping(value: object, where: str) -> dict[str, Any]:
+    """A table of options."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(where, "a table of options", value)
+    return {str(key): item for key, item in cast("Mapping[object, Any]", value).items()}
+
+
+def capsules(value: object, where: str) -> dict[str, CapsuleSpec]:
+    """A table of capsule names, each with `queues` and `concurrency`."""
+    made: dict[str, CapsuleSpec] = {}
+    for name, inner in mapping(value, where).items():
+        place = f"{where}, {name}"
+        table = mapping(inner, place)
+        refuse_unknown(table, ("queues", "concurrency"), place)
+        queues, concurrency = table.get("queues"), table.get("concurrency")
+        made[name] = CapsuleSpec(
+            None if queues is None else queue_list(queues, place),
+            None if concurrency is None else whole(1)(concurrency, place),
+        )
+    return made
+
+
+def process_count(value: object, where: str) -> int:
+    """A number of worker processes."""
+    if isinstance(value, Mapping):
+        hint = "For processes of their own per queue, start one `pillion run -q NAME -p NUMBER` for each."
+        raise ConfigError(where, "one whole number for all queues", "a table", hint)
+    return cast("int", whole(1)(value, where))
+
+
+def sentinels(value: object, where: str) -> tuple[str, ...]:
+    """A list of "host:port" or of tables with `host` and `port`; or one text, separated by spaces or commas."""
+    items = _items(value)
+    if items is None:
+        return words(value, where)
+    return tuple(_sentinel(item, where) for item in items)
+
+
+def _sentinel(value: object, where: str) -> str:
+    if isinstance(value, Mapping):
+        table = mapping(cast("object", value), where)
+        return f"{table.get('host', '')}:{table.get('port', 26379)}"
+    return text(value, where)
+
+
+_REDIS_ALIASES = {
+    "timeout": "timeout_s",
+    "network_timeout": "timeout_s",
+    "pool_timeout": "pool_timeout_s",
+    "size": "pool_size",
+    "name": "master_name",
+    "ssl_params": "ssl",
+}
+_REDIS_READERS: Mapping[str, Reader] = {
+    "pool_size": whole(1),
+    "timeout_s": seconds,
+    "pool_timeout_s": seconds,
+    "db": whole(0),
+    "ssl": mapping,
+    "sentinels": sentinels,
+}
+
+
+def redis(value: object, where: str) -> RedisConfig:
+    """Where Redis is: a URL, or a table of the fields of RedisConfig.
+
+    A wrong value is named by its type only: it may be, or hold, a password.
+    """
+    if isinstance(value, str):
+        return RedisConfig(url=value)
+    if not isinstance(value, Mapping):
+        raise ConfigError(where, "a URL or a table", type(value).__name__)
+    table = {_REDIS_ALIASES.get(key, key): item for key, item in mapping(cast("object", value), where).items()}
+    refuse_unknown(table, (*(field.name for field in fields(RedisConfig)), *_REDIS_ALIASES), where)
+    return RedisConfig(**{key: _redis_field(key, item, f"{where}, {key}") for key, item in table.items()})
+
+
+def _redis_field(key: str, value: object, where: str) -> Any:
+    try:
+        return _REDIS_READERS.get(key, text)(value, where)
+    except ConfigError as exc:
+        raise ConfigError(where, exc.expected, f"a {type(value).__name__} (not shown)") from None
+
+
+def _items(value: object) -> list[object] | None:
+    """The items of a list or tuple; None for anything else, text included."""
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return list(cast("Sequence[object]", value))
+    return None
+
+
+# -- names ---------------------------------------------------------------------------------------------
+
+
+def refuse_unknown(given: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Raise ConfigError for the first name of `given` that is not in `known`, with the nearest ones."""
+    names = list(known)
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=3)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(sorted(names))}."
+            raise ConfigError(where, "only options that exist", name, hint)
+
+
+_LEVEL_NAMES = ("debug", "info", "warn", "warning", "error", "fatal", "critical")
+
+OPTIONS: tuple[Option, ...] = (
+    Option("environment", text, "environment", ("APP_ENV", "RAILS_ENV", "RACK_ENV")),
+    Option("redis", redis, "redis"),
+    Option("data_dir", text, "embedded_data_dir", ("PILLION_DATA_DIR",), aliases=("embedded_data_dir",)),
+    Option("capsules", capsules),
+    Option("queues", queue_list, "queues", ("PILLION_QUEUES",)),
+    Option(
+        "concurrency",
+        whole(1),
+        "concurrency",
+        ("PILLION_CONCURRENCY", "SIDEKIQ_CONCURRENCY"),
+        below_file=("RAILS_MAX_THREADS",),
+    ),
+    Option(
+        "timeout",
+        seconds,
+        "timeout_s",
+        ("PILLION_TIMEOUT", "SIDEKIQ_TIMEOUT_SECONDS"),
+        aliases=("timeout_s",),
+    ),
+    Option("processes", process_count, "", ("PILLION_PROCESSES",)),
+    Option("require", words, "", ("PILLION_REQUIRE",)),
+    Option("tag", text, "tag", ("PILLION_TAG",)),
+    Option("labels", words, "labels", ("PILLION_LABELS",)),
+    Option("max_retries", whole(0), "max_retries", ("PILLION_MAX_RETRIES",)),
+    Option("dead_max_jobs", whole(1), "dead_max_jobs"),
+    Option("dead_timeout", whole(1), "dead_timeout_s", aliases=("dead_timeout_s", "dead_timeout_in_seconds")),
+    Option(
+        "average_scheduled_poll_interval",
+        seconds,
+        "average_scheduled_poll_interval_s",
+        aliases=("average_scheduled_poll_interval_s",),
+    ),
+    Option("strict_args", strict_mode, "strict_args", aliases=("on_complex_arguments",)),
+    Option("default_job_options", mapping, "default_job_options"),
+    Option("logged_job_attributes", words, "logged_job_attributes"),
+    Option("skip_default_job_logging", switch, "skip_default_job_logging"),
+    Option("log_arguments", switch, "log_arguments", ("PILLION_LOG_ARGUMENTS", "SIDEKIQ_LOG_ARGUMENTS")),
+    Option("log_level", choice(*_LEVEL_NAMES), "", ("PILLION_LOG_LEVEL",)),
+    Option("log_format", choice("text", "json"), "", ("PILLION_LOG_FORMAT",)),
+    Option("verbose", switch, "", ("DEBUG_INVOCATION",)),
+)
+
+# Keys of a Ruby file that mean nothing here: read past, with a note, so that both fleets share the file.
+RUBY_ONLY: Mapping[str, str] = MappingProxyType(
+    {
+        "strict": "a list of queues without weights is strict",
+        "pidfile": "the process that starts Pillion knows its pid",
+        "logfile": "logs go to standard output",
+        "daemon": "Pillion stays in the foreground",
+        "index": "it numbered Ruby processes",
+        "thread_priority": "Python threads have none",
+        "poll_interval_average": "the scheduler works out its own interval",
+        "max_iteration_runtime": "there are no iterable jobs yet",
+        "redis_idle_timeout": "idle connections cost nothing here",
+        "identity": "each process makes its own",
+    }
+)
+
+# The options whose value is a table. A YAML key that nearly is one of them is a typing error, not an environment.
+TABLES = ("capsules", "redis", "default_job_options")
+NAMES: Mapping[str, Option] = MappingProxyType(
+    {name: option for option in OPTIONS for name in (option.name, *option.aliases)}
+)
