@@ -33,6 +33,11 @@ def to_seconds(value: object) -> float | None:
     return None
 
 
+def to_ms(seconds: float) -> int:
+    """Turn epoch seconds into the integer milliseconds that Pillion writes, rounding down."""
+    return math.floor(seconds * 1000)
+
+
 def due_at(interval: Interval, now_s: float) -> float:
     """Turn what `perform_in` or `perform_at` was given into epoch seconds.
 
