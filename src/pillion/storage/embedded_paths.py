@@ -20,21 +20,22 @@ _LONGEST_SOCKET_PATH = 100
 def data_dir(configured: str | None, environ: Mapping[str, str]) -> Path:
     """The folder for data: configured, else PILLION_DATA_DIR, else `pillion` in the user's data folder.
 
-    Returns an absolute path. Raises EmbeddedRedisError where there is no home folder to derive it from.
+    Returns the real path (no symlinks), so that all processes mean the same folder by the same name.
+    Raises EmbeddedRedisError where there is no home folder to derive it from.
     """
     explicit = configured or environ.get("PILLION_DATA_DIR")
     if explicit:
-        return Path(explicit).expanduser().absolute()
+        return Path(explicit).expanduser().resolve()
     shared = environ.get("XDG_DATA_HOME", "")
     if shared.startswith("/"):  # the XDG rules say to ignore a relative path
-        return Path(shared, "pillion")
+        return Path(shared, "pillion").resolve()
     home = environ.get("HOME", "")
     if not home.startswith("/"):
         raise EmbeddedRedisError(
             "No Redis is configured, and there is no home folder for an embedded one."
             " Set REDIS_URL to use a Redis, or PILLION_DATA_DIR to the folder where an embedded one may keep its data."
         )
-    return Path(home, ".local", "share", "pillion")
+    return Path(home, ".local", "share", "pillion").resolve()
 
 
 def server_dir(folder: Path) -> Path:

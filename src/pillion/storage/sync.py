@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import redis
-from redis.connection import BlockingConnectionPool
 
 from pillion.errors import RedisError
 from pillion.storage import errors_map
 from pillion.storage.exchange import Batch, Command, Exchange, Transaction
 from pillion.storage.ops.base import Op
-from pillion.storage.wiring import borrow
+from pillion.storage.wiring import Connection, LentPool, Pool, borrow
 
 T = TypeVar("T")
-Connection = Any  # redis-py's connections are untyped in the parts used here
-
-
-def _nothing() -> None:
-    """What closing a storage does besides, where there is no embedded server to leave."""
 
 
 class Storage:
@@ -29,14 +23,14 @@ class Storage:
     Made by `connect.open_storage`. Every method that talks to Redis raises RedisUnavailable (cannot be
     reached, does not answer, no free connection), RedisRefused (will not write) or RedisError.
 
-    `description` is "host:port/db" or the socket's path, `leave` is called once when it is closed.
+    `description` is "host:port/db" or the socket's path; `leave` is called once, by `close`.
     """
 
     def __init__(
         self,
-        pool: BlockingConnectionPool,
+        pool: Pool,
         description: str,
-        leave: Callable[[], None] = _nothing,
+        leave: Callable[[], None] | None = None,
     ) -> None:
         self._pool = pool
         self.description = description
@@ -64,15 +58,21 @@ class Storage:
     # -- connections -----------------------------------------------------------------------------
 
     @contextmanager
-    def connection(self) -> Iterator[redis.Redis]:
+    def connection(self) -> Generator[redis.Redis]:
         """A redis-py client on one connection of the pool, for as long as the block lasts.
 
         Replies are bytes. Blocking commands must block for less than timeout_s of the settings. Errors
         inside the block are redis-py's own. Raises RedisUnavailable if no connection is free (F022).
         """
         connection = self._borrow()
+        lent = LentPool(self._pool, connection)
         try:
-            yield redis.Redis(connection_pool=_Lent(self._pool, connection))
+            yield redis.Redis(connection_pool=lent)
+            if lent.is_in_use():
+                connection.disconnect()
+        except BaseException:
+            connection.disconnect()  # it may be in the middle of something
+            raise
         finally:
             self._pool.release(connection)
 
@@ -91,7 +91,8 @@ class Storage:
             return
         self._closed = True
         self._pool.disconnect()
-        self._leave()
+        if self._leave is not None:
+            self._leave()
 
     def __repr__(self) -> str:
         return f"<Storage {self.description}>"
@@ -148,19 +149,3 @@ def _round_trip(connection: Connection, commands: Sequence[Command], replies: li
             replies.append(connection.read_response(disconnect_on_error=True))
         except redis.ResponseError as error:
             replies.append(error)
-
-
-class _Lent(BlockingConnectionPool):
-    """A pool of one connection, which it neither makes nor closes: it is lent by another pool."""
-
-    def __init__(self, lender: BlockingConnectionPool, connection: Connection) -> None:
-        self._lent = connection
-        super().__init__(
-            max_connections=1,
-            timeout=lender.timeout,
-            connection_class=lender.connection_class,
-            **lender.connection_kwargs,
-        )
-
-    def make_connection(self) -> Connection:
-        return self._lent

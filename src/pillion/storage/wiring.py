@@ -12,6 +12,7 @@ Design record, for redis-py 5 to 8 alike:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -23,35 +24,39 @@ from redis.retry import Retry
 
 from pillion._version import VERSION
 from pillion.config import RedisConfig
+from pillion.storage.embedded import Lease
 from pillion.storage.target import Node, Target
 
-Revive = Callable[[], None]
 Options = dict[str, Any]
+
+# What redis-py leaves untyped. Everything of it that storage uses goes through these names.
+Connection = Any
+Pool = Any
+_make_pool: Any = BlockingConnectionPool
+_make_sentinel: Any = sentinel.Sentinel
 
 GONE = (FileNotFoundError, ConnectionRefusedError)  # nobody listens on the embedded server's socket
 
 
 class EmbeddedConnection(redis.UnixDomainSocketConnection):
-    """A connection to the embedded server that starts it again where it is gone."""
+    """A connection to the embedded server that starts it where it is gone."""
 
-    def __init__(self, *, revive: Revive, **options: Any) -> None:
-        self._revive = revive
-        super().__init__(**options)
+    def __init__(self, *, lease: Lease, **options: Any) -> None:
+        self._lease = lease
+        super().__init__(**options)  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType]
 
     def _connect(self) -> Any:
         connect: Callable[[], Any] = super()._connect
+        self._lease.hold()
         try:
             return connect()
         except GONE:
-            self._revive()
+            self._lease.revive()
             return connect()
 
 
 class _FindsMaster:
     """Mixed into a TCP connection: asks the Sentinels where the master is before each connect."""
-
-    host: str
-    port: int
 
     def __init__(self, *, find_master: Callable[[], Node], **options: Any) -> None:
         self._find_master = find_master
@@ -59,35 +64,60 @@ class _FindsMaster:
 
     def _connect(self) -> Any:
         self.host, self.port = self._find_master()
-        return super()._connect()  # type: ignore[misc]  # of the connection class beside
+        connection: Any = super()  # the connection class beside, whose `_connect` goes to host and port
+        return connection._connect()
 
 
-class SentinelConnection(_FindsMaster, redis.Connection):
+class SentinelConnection(_FindsMaster, redis.Connection):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A connection to the master of the moment."""
 
 
-class SentinelTLSConnection(_FindsMaster, redis.SSLConnection):
+class SentinelTLSConnection(_FindsMaster, redis.SSLConnection):  # pyright: ignore[reportIncompatibleVariableOverride]
     """The same over TLS."""
 
 
-def make_pool(target: Target, config: RedisConfig, revive: Revive) -> BlockingConnectionPool:
-    """The pool for `target`. Nothing is connected yet; `revive` starts the embedded server again."""
-    connection_class, options = connection_recipe(target, config, revive)
-    return BlockingConnectionPool(
+class LentPool(BlockingConnectionPool):
+    """A pool of one connection, lent by another pool. Everything in a `connection()` block goes over it."""
+
+    def __init__(self, lender: Pool, connection: Connection) -> None:
+        self._lent = connection
+        super().__init__(  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType]
+            max_connections=1,
+            timeout=lender.timeout,
+            connection_class=lender.connection_class,
+            **lender.connection_kwargs,
+        )
+
+    def make_connection(self) -> Connection:
+        """The lent connection; in a child forked inside of the block, one of its own."""
+        if self._lent.pid == os.getpid():
+            return self._lent
+        return self.connection_class(**self.connection_kwargs)
+
+    def is_in_use(self) -> bool:
+        """Whether something still holds it, such as a PubSub that was not closed."""
+        untyped: Any = self
+        return bool(untyped.pool.empty())
+
+
+def make_pool(target: Target, config: RedisConfig, lease: Lease | None) -> Pool:
+    """The pool for `target`. Nothing is connected yet. `lease` is needed for the embedded server."""
+    connection_class, options = _recipe(target, config, lease)
+    return _make_pool(
         max_connections=config.pool_size,
-        timeout=config.pool_timeout_s,  # pyright: ignore[reportArgumentType]  # a float works and is meant to
+        timeout=config.pool_timeout_s,
         connection_class=connection_class,
         **options,
     )
 
 
-def connection_recipe(target: Target, config: RedisConfig, revive: Revive) -> tuple[type[Any], Options]:
+def _recipe(target: Target, config: RedisConfig, lease: Lease | None) -> tuple[type[Any], Options]:
     """The connection class for `target`, and what it is called with."""
     options = common_options(target, config) | {"retry": Retry(NoBackoff(), 0)}
     if target.kind == "unix":
         return redis.UnixDomainSocketConnection, options | {"path": target.path}
     if target.kind == "embedded":
-        return EmbeddedConnection, options | {"path": target.path, "revive": revive}
+        return EmbeddedConnection, options | {"path": target.path, "lease": lease}
     if target.kind == "sentinel":
         options |= {"find_master": _master_finder(target, config), "redis_connect_func": _greet_master}
         return SentinelTLSConnection if target.tls else SentinelConnection, options
@@ -96,7 +126,7 @@ def connection_recipe(target: Target, config: RedisConfig, revive: Revive) -> tu
 
 def _master_finder(target: Target, config: RedisConfig) -> Callable[[], Node]:
     options = sentinel_options(target, config) | {"retry": Retry(NoBackoff(), 0)}
-    watchers = sentinel.Sentinel(target.nodes, sentinel_kwargs=options)
+    watchers = _make_sentinel(target.nodes, sentinel_kwargs=options)
 
     def find_master() -> Node:
         host, port = watchers.discover_master(target.master_name)
