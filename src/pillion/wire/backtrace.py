@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from pillion.errors import DecodeError
-from pillion.wire.codec import dumps, loads, scrub
+from pillion.wire.codec import dumps, loads
+from pillion.wire.text import scrub
 
 # What a reader inflates at most: a small text may unpack to gigabytes.
 MAX_INFLATED_BYTES: Final = 16 * 1024 * 1024

@@ -34,6 +34,7 @@ from typing import Any, Final, NoReturn, cast
 import msgspec
 
 from pillion.errors import DecodeError, InvalidJob
+from pillion.wire.text import scrub, shown
 
 MAX_DEPTH: Final = 100
 
@@ -62,7 +63,7 @@ def dumps(value: object) -> bytes:
         plain = type(value) in _CONTAINERS and _is_plain(value, MAX_DEPTH)
         return _encode(value if plain else _portable(value, ()))
     except UnicodeEncodeError as error:
-        raise _refuse((), f"text with half a surrogate pair ({error.object!r:.200})") from None
+        raise _refuse((), f"text with half a surrogate pair ({shown(error.object)})") from None
     except ValueError as error:
         if isinstance(error, InvalidJob):
             raise
@@ -105,7 +106,7 @@ def _portable(value: object, path: tuple[object, ...]) -> object:
     if isinstance(value, dict):
         items = cast("dict[object, object]", value).items()
         return {_key(key, path): _portable(item, (*path, key)) for key, item in items}
-    raise _refuse(path, f"a {type(value).__qualname__} ({value!r:.200})")
+    raise _refuse(path, f"a {type(value).__qualname__} ({shown(value)})")
 
 
 def _key(key: object, path: tuple[object, ...]) -> str:
@@ -117,7 +118,7 @@ def _key(key: object, path: tuple[object, ...]) -> str:
         return str(int(key))
     if isinstance(key, float):
         return format_float(_finite(key, path))
-    raise _refuse(path, f"a map key of type {type(key).__qualname__} ({key!r:.200})")
+    raise _refuse(path, f"a map key of type {type(key).__qualname__} ({shown(key)})")
 
 
 def _finite(value: float, path: tuple[object, ...]) -> float:
@@ -127,7 +128,7 @@ def _finite(value: float, path: tuple[object, ...]) -> float:
 
 
 def _refuse(path: tuple[object, ...], what: str) -> InvalidJob:
-    place = "".join(f"[{step!r:.60}]" for step in path) or "the value"
+    place = "".join(f"[{shown(step)}]" for step in path) or "the value"
     return InvalidJob(
         "args",
         f"JSON carries only strings, numbers, booleans, None, lists and maps with string keys; {place} holds {what}.",
@@ -216,15 +217,6 @@ def _mend(value: object) -> object:
     if isinstance(value, dict):
         return {scrub(key): _mend(item) for key, item in cast("dict[str, object]", value).items()}
     return value
-
-
-def scrub(text: str) -> str:
-    """Return `text` with each lone surrogate replaced by U+FFFD, so that it can be written as UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def _check_depth(value: object) -> None:

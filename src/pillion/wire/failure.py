@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from pillion.errors import Shutdown
 from pillion.wire.backtrace import compress
-from pillion.wire.codec import scrub
+from pillion.wire.text import scrub
 from pillion.wire.timestamps import to_seconds
 
 MAX_MESSAGE_CHARS: Final = 10_000

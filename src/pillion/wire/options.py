@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Final, cast
 
 from pillion.errors import InvalidJob
+from pillion.wire.text import shown
 
 # Meant for the pushing process only: never in a stored payload. `at` is transient too, but client
 # middleware may read it, so it goes last (payload.for_queue, payload.for_schedule).
@@ -23,7 +24,7 @@ def check_queue(value: object) -> str:
     """Return a queue name as plain text. Raises InvalidJob("queue") unless it is text that is not empty."""
     if isinstance(value, str) and value:
         return str.__str__(value)
-    raise InvalidJob("queue", f'queue: expected the name of a queue, such as "default", got {value!r}.')
+    raise InvalidJob("queue", f'queue: expected the name of a queue, such as "default", got {shown(value)}.')
 
 
 def check_tags(value: object) -> list[Any]:
@@ -32,18 +33,18 @@ def check_tags(value: object) -> list[Any]:
         return list(cast("Iterable[Any]", value))
     if isinstance(value, set | frozenset):
         return sorted(cast("Iterable[Any]", value), key=str)
-    raise InvalidJob("tags", f'tags: expected a list of texts, such as ["billing"], got {value!r}.')
+    raise InvalidJob("tags", f'tags: expected a list of texts, such as ["billing"], got {shown(value)}.')
 
 
 def check_retry_for(value: object) -> int:
     """Return `retry_for` in whole seconds. Raises InvalidJob("retry_for") for points in time and non-numbers."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
-        raise InvalidJob("retry_for", f"retry_for: expected seconds as a number, or a timedelta, got {value!r}.")
+        raise InvalidJob("retry_for", f"retry_for: expected seconds as a number, or a timedelta, got {shown(value)}.")
     if seconds > MAX_RETRY_FOR_S:
         raise InvalidJob(
             "retry_for",
-            f"retry_for: expected a length of time in seconds, at most {MAX_RETRY_FOR_S}, got {value!r}. "
+            f"retry_for: expected a length of time in seconds, at most {MAX_RETRY_FOR_S}, got {shown(value)}. "
             "It counts from the first failure; it is not a point in time.",
         )
     return int(seconds)

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from pillion.errors import InvalidJob
 from pillion.wire.options import TRANSIENT, check_queue, check_retry_for, check_tags
+from pillion.wire.text import shown
 
 JID_BYTES: Final = 12
 _TEXT: Final = frozenset({str})
@@ -57,11 +58,11 @@ def normalize(
 
 def _check_item(item: object) -> None:
     if not isinstance(item, Mapping):
-        raise InvalidJob("item", f'A job must be a map with "class" and "args", got {item!r:.200}.')
+        raise InvalidJob("item", f'A job must be a map with "class" and "args", got {shown(item)}.')
     keys = cast("Mapping[object, object]", item)
     if not _TEXT.issuperset(map(type, keys)):
         odd = next(key for key in keys if type(key) is not str)
-        raise InvalidJob("item", f"A job's keys must be strings, got {odd!r:.200} ({type(odd).__qualname__}).")
+        raise InvalidJob("item", f"A job's keys must be strings, got {shown(odd)} ({type(odd).__qualname__}).")
     for field in ("class", "args"):
         if field not in keys:
             present = ", ".join(map(str, keys)) or "nothing"
@@ -73,7 +74,7 @@ def _args(value: object) -> list[Any]:
         return list(cast("list[Any]", value))
     raise InvalidJob(
         "args",
-        f"args: expected a list of the positional arguments, got {value!r:.200} ({type(value).__qualname__}). "
+        f"args: expected a list of the positional arguments, got {shown(value)} ({type(value).__qualname__}). "
         "A single argument goes into a list as well: [42].",
     )
 
@@ -85,20 +86,20 @@ def _class_name(value: object) -> str:
     if isinstance(value, type):
         ancestors = ", ".join(base.__qualname__ for base in value.__mro__)
         raise InvalidJob("class", f"class: expected a job class, got {value.__qualname__} (ancestors: {ancestors}).")
-    raise InvalidJob("class", f"class: expected a job class or its name, got {value!r:.200}.")
+    raise InvalidJob("class", f"class: expected a job class or its name, got {shown(value)}.")
 
 
 def _check_at(value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InvalidJob(
-            "at", f"at: expected epoch seconds as a number, got {value!r:.200}. Leave the key out to push at once."
+            "at", f"at: expected epoch seconds as a number, got {shown(value)}. Leave the key out to push at once."
         )
 
 
 def _jid(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise InvalidJob("jid", f"jid: expected text, got {value!r:.200}. Leave the key out to get a new one.")
+    raise InvalidJob("jid", f"jid: expected text, got {shown(value)}. Leave the key out to get a new one.")
 
 
 def for_queue(payload: Mapping[str, Any], now_ms: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from pillion.errors import ComplexArgument
 from pillion.wire.codec import MAX_DEPTH
+from pillion.wire.text import shown
 
 Mode = Literal["raise", "warn", False]
 
@@ -106,7 +107,7 @@ def _explain(offender: Offender, job_name: str) -> str:
     value = offender.value
     kind = type(value).__qualname__
     place = f"args{offender.path}"
-    came = f"{place} has the key {value!r:.200} ({kind})" if offender.is_key else f"{place} is {value!r:.200} ({kind})"
+    came = f"{place} has the key {shown(value)} ({kind})" if offender.is_key else f"{place} is {shown(value)} ({kind})"
     hint = "Use string keys." if offender.is_key else _hint(value)
     return (
         f"{job_name}: arguments must be plain JSON: str, int, float, bool, None, list, or dict with str keys. "

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from pillion.errors import InvalidJob
+from pillion.wire.text import shown
 
 # Numbers below this are "in so many seconds", from it on they are points in time (behaviour 1.1).
 RELATIVE_BELOW_S: Final = 1_000_000_000
@@ -73,4 +74,6 @@ def _number(value: object) -> float:
         if math.isfinite(number):
             return number
     hint = " A date has no time of day: combine it into an aware datetime." if isinstance(value, date) else ""
-    raise InvalidJob("at", f"at: expected seconds as a number, a timedelta or an aware datetime, got {value!r}.{hint}")
+    raise InvalidJob(
+        "at", f"at: expected seconds as a number, a timedelta or an aware datetime, got {shown(value)}.{hint}"
+    )
