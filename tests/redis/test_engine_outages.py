@@ -1,0 +1,116 @@
+"""Redis goes away under a running engine and comes back: nothing is lost, and it recovers by itself."""
+
+import threading
+
+import pytest
+from engine import Engine, payload, until
+
+from pillion.config import RedisConfig
+from pillion.storage.connect import open_target
+from pillion.storage.target import resolve_url
+
+
+@pytest.fixture
+def own_storage(own_redis):
+    settings = RedisConfig(url=own_redis.url, timeout_s=1.0)
+    storage = open_target(resolve_url(settings, {}), settings)
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
+def engine(own_storage):
+    engine = Engine(own_storage)
+    yield engine
+    engine.stop(0.0)
+
+
+def test_jobs_run_after_redis_was_restarted(engine, own_redis):
+    ran = threading.Event()
+    engine.job("Wake", ran.set)
+    engine.start()
+    own_redis.restart()
+    with own_redis.client() as client:
+        client.lpush("queue:default", payload("Wake"))
+    assert ran.wait(20)
+
+
+def test_a_job_that_ended_while_redis_was_down_is_acknowledged_afterwards(engine, own_redis):
+    entered, leave = threading.Event(), threading.Event()
+    engine.config.concurrency = 1
+    engine.job("Slow", lambda: (entered.set(), leave.wait(30)))
+    with own_redis.client() as client:
+        client.lpush("queue:default", payload("Slow"))
+    engine.start()
+    assert entered.wait(10)
+    own_redis.kill()
+    leave.set()
+    assert engine.reported.acquire(timeout=20)  # the outage was noticed, the outcome is kept
+    own_redis.start()
+    with own_redis.client() as client:
+        until(lambda: client.get("stat:processed") == b"1" and not client.exists(engine.inflight()))
+        assert client.exists("queue:default") == 0
+
+
+def test_a_fetch_that_a_paused_redis_carries_out_late_leaves_no_stray(engine, own_redis):
+    """The command sits in a dead connection's buffer; the new connection kills it before it can run."""
+    ran = []
+    engine.config.concurrency = 1
+    engine.job("Note", ran.append)
+    engine.start()
+    with own_redis.client() as client:
+        until(lambda: client.info("clients")["blocked_clients"] == 1)
+        own_redis.pause()
+        assert engine.reported.acquire(timeout=30)
+        own_redis.resume()
+        client.lpush("queue:default", *[payload("Note", n) for n in range(50)])
+        until(lambda: len(ran) == 50)
+        until(lambda: client.get("stat:processed") == b"50")
+        assert sorted(ran) == list(range(50))
+        assert not client.exists(engine.inflight(), engine.waiting(), "queue:default")
+
+
+def test_one_outage_is_reported_once(engine, own_redis):
+    engine.start()
+    own_redis.kill()
+    assert engine.reported.acquire(timeout=20)
+    assert not engine.reported.acquire(timeout=2.5)  # two more attempts have failed by then
+    own_redis.start()
+
+
+def test_a_read_only_redis_is_borne(engine, own_redis):
+    ran = threading.Event()
+    engine.job("Wake", ran.set)
+    with own_redis.client() as client:
+        client.replicaof("127.0.0.1", 1)
+        engine.start()
+        assert engine.reported.acquire(timeout=20)
+        client.replicaof("NO", "ONE")
+        client.lpush("queue:default", payload("Wake"))
+        assert ran.wait(20)
+
+
+def test_a_full_redis_lets_the_worker_drain_it(engine, own_redis):
+    done = threading.Event()
+    ran = []
+    engine.config.concurrency = 1
+    engine.job("Note", lambda n: (ran.append(n), n == 199 and done.set()))
+    with own_redis.client() as client:
+        client.lpush("queue:default", *[payload("Note", n) for n in range(200)])
+        client.config_set("maxmemory", 1)
+        engine.start()
+        assert done.wait(20)
+        until(lambda: client.get("stat:processed") == b"200")
+        client.config_set("maxmemory", 0)
+        assert ran == list(range(200))
+
+
+def test_strays_of_a_lost_reply_are_handed_back_by_the_audit(engine, own_redis):
+    ran = threading.Event()
+    engine.job("Lost", ran.set)
+    engine.start()
+    with own_redis.client() as client:
+        client.hset(engine.inflight(), "999999", payload("Lost"))
+        engine.manager.audit()
+        assert ran.wait(10)
+        until(lambda: not client.exists(engine.inflight()))
