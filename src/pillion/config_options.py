@@ -25,7 +25,8 @@ class Option:
 
     `name` is its name in files and flags, `aliases` are further ones; `attribute` is the attribute of
     Config it sets ("": the command itself uses it). `variables` are the environment variables that set
-    it, first one wins; those in `below_file` count only where the file says nothing.
+    it, first one wins; those in `below_file` count only where the file says nothing. `flag` is for a
+    flag that is not called as the option is.
     """
 
     name: str
@@ -34,6 +35,12 @@ class Option:
     variables: tuple[str, ...] = ()
     below_file: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    flag: str = ""
+
+    @property
+    def flag_name(self) -> str:
+        """What the option is called on the command line."""
+        return self.flag or f"--{self.name.replace('_', '-')}"
 
 
 @dataclass(slots=True, frozen=True)
@@ -245,7 +252,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("redis", redis, "redis"),
     Option("data_dir", text, "embedded_data_dir", ("PILLION_DATA_DIR",), aliases=("embedded_data_dir",)),
     Option("capsules", capsules),
-    Option("queues", queue_list, "queues", ("PILLION_QUEUES",)),
+    Option("queues", queue_list, "queues", ("PILLION_QUEUES",), flag="--queue"),
     Option(
         "concurrency",
         whole(1),

@@ -89,7 +89,7 @@ def load_config(
 def _value(option: Option, flags: Mapping[str, Any], environ: Mapping[str, str], file: _File) -> Any:
     """The value of `option` from the strongest source that gives one; None: none does."""
     if option.name in flags:
-        return option.read(flags[option.name], f"--{option.name.replace('_', '-')}")
+        return option.read(flags[option.name], option.flag_name)
     for name in option.variables:
         if environ.get(name):
             return option.read(environ[name], name)

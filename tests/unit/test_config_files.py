@@ -219,7 +219,7 @@ class TestMistakes:
         assert expected in refusal(line)
 
     def test_a_wrong_flag_is_named_as_the_flag(self, tmp_path):
-        with pytest.raises(ConfigError, match=r"^--queues: expected letters, .* got 'a b'"):
+        with pytest.raises(ConfigError, match=r"^--queue: expected letters, .* got 'a b'"):
             load_config({"queues": ("a b",)}, {}, tmp_path)
 
     def test_a_wrong_variable_is_named_as_the_variable(self, tmp_path):

@@ -1,0 +1,83 @@
+"""The `pillion` command: a table of sub-commands, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NoReturn
+
+import click
+
+from pillion._version import VERSION
+from pillion.errors import PillionError
+
+# name -> module with a click command called `command`, and its line in `pillion --help`.
+# A module is imported when its command is called: `pillion push` must not wait for the server's code.
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "run": ("pillion.cli.run", "Start worker processes that run jobs."),
+        "push": ("pillion.cli.push", "Push one job by hand and print its jid."),
+        "demo": ("pillion.cli.demo", "Watch it work: a job for every file of Python's standard library."),
+        "version": ("pillion.cli.version", "Print the versions of Pillion and of what it stands on."),
+    }
+)
+EXAMPLES = """
+Examples:
+
+\b
+  pillion demo
+  pillion run shop.jobs
+  pillion push shop.jobs.CompleteOrder 42 --in 5m
+"""
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+EXIT_ERROR = 1
+
+
+class Commands(click.Group):
+    """A group that knows the names of its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command. An unknown name brings the nearest known ones."""
+        if cmd_name not in COMMANDS:
+            near = difflib.get_close_matches(cmd_name, COMMANDS)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(COMMANDS)}."
+            ctx.fail(f"There is no command {cmd_name!r}. {hint}")
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands in the help text, from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings=SETTINGS, epilog=EXAMPLES)
+@click.version_option(VERSION, "-V", "--version", message="Pillion %(version)s")
+def command() -> None:
+    """Pillion runs background jobs on Redis, on the wire the same as Ruby's Sidekiq.
+
+    `pillion COMMAND -h` explains a command.
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 failed, 2 called wrongly."""
+    try:
+        command.main(args=argv, prog_name="pillion")
+    except PillionError as exc:
+        fail(str(exc))
+    sys.exit(0)
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong, in red on a terminal, and exit with 1."""
+    click.secho(f"pillion: {message}", fg="red", err=True)
+    sys.exit(EXIT_ERROR)

@@ -1,0 +1,162 @@
+"""`pillion push`: one job, from a shell.
+
+It knows the job by name only: the app's code is not loaded, so a push takes a moment, and it can
+push to workers of any language.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pillion.errors import ConfigError
+
+T = TypeVar("T")
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw]?)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+# Ten digits, so that 20260101 is no moment in 1970.
+_EPOCH = re.compile(r"\d{10}(?:\.\d+)?")
+# Each of these has an argument or an option of its own.
+_NOT_SETTABLE = {"class": "NAME", "args": "ARGS", "queue": "--queue", "at": "--at"}
+
+
+def read_argument(text: str) -> Any:
+    """A job's argument from the command line: JSON if it is JSON, else the text itself."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        return text
+
+
+def _refuse(constant: str) -> None:
+    """NaN and Infinity are no JSON, though Python's parser takes them."""
+    raise ValueError(constant)
+
+
+def read_duration(text: str) -> float:
+    """Seconds in "90", "5m", "1.5h", "2d" or "1h30m". Raises ConfigError."""
+    if not _DURATION.fullmatch(text):
+        raise ConfigError("--in", "a length of time such as 90, 5m, 2h, 1d or 1h30m", text)
+    return sum(float(number) * _UNITS_S[unit or "s"] for number, unit in _PART.findall(text))
+
+
+def read_moment(text: str) -> float:
+    """Epoch seconds of "2026-01-01T00:00:00Z", another ISO time with an offset, or "1767225600". Raises ConfigError."""
+    if _EPOCH.fullmatch(text):
+        return float(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError("--at", "a time such as 2026-01-01T00:00:00Z", text) from None
+    if moment.tzinfo is None:
+        hint = "Put Z (UTC) or an offset such as +02:00 behind it: a worker may live in another time zone."
+        raise ConfigError("--at", "a time with its time zone", text, hint)
+    return moment.timestamp()
+
+
+def read_pair(text: str) -> tuple[str, Any]:
+    """The key and the value of "key=value"; the value as JSON if it is JSON. Raises ConfigError."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError("--set", "key=value, such as retry=5", text)
+    if key in _NOT_SETTABLE:
+        raise ConfigError("--set", "a job option", text, f"Use {_NOT_SETTABLE[key]} for this.")
+    return key, read_argument(value)
+
+
+def make_item(
+    name: str,
+    args: Sequence[str],
+    *,
+    queue: str | None,
+    due_at_s: float | None,
+    pairs: Sequence[tuple[str, Any]],
+    now_s: float,
+) -> dict[str, Any]:
+    """What is handed to the client. A time that has come already means: now."""
+    item: dict[str, Any] = {"class": name, "args": [read_argument(arg) for arg in args], **dict(pairs)}
+    if queue is not None:
+        item["queue"] = queue
+    if due_at_s is not None and due_at_s > now_s:
+        item["at"] = due_at_s
+    return item
+
+
+def _reader(read: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A click callback that puts `read` around one value or each of many."""
+
+    def callback(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+        if value is None:
+            return None
+        return [read(one) for one in value] if isinstance(value, tuple) else read(value)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+
+    return callback
+
+
+@click.command("push")
+@click.argument("name")
+@click.argument("args", nargs=-1)
+@click.option(
+    "--in", "delay_s", metavar="TIME", callback=_reader(read_duration), help="Run it after 90, 5m, 2h, 1d ..."
+)
+@click.option("--at", "moment_s", metavar="TIME", callback=_reader(read_moment), help="Run it at 2026-01-01T00:00:00Z.")
+@click.option("-q", "--queue", metavar="QUEUE", help="Push to this queue (default: default).")
+@click.option(
+    "--set", "pairs", metavar="KEY=VALUE", multiple=True, callback=_reader(read_pair), help="A job option: retry=5."
+)
+@click.option("-C", "--config", "config_file", metavar="FILE", help="Settings file; says where Redis is.")
+@click.option("-e", "--environment", metavar="NAME", help="Section of the settings file.")
+def command(
+    name: str,
+    args: tuple[str, ...],
+    delay_s: float | None,
+    moment_s: float | None,
+    queue: str | None,
+    pairs: Sequence[tuple[str, Any]],
+    config_file: str | None,
+    environment: str | None,
+) -> None:
+    """Push the job NAME with ARGS and print its jid.
+
+    NAME is the job's name on the wire: module.Class for a Python job, Ruby::Class for a Ruby one.
+    Each of ARGS is read as JSON where it is JSON (42, true, '{"a": 1}', '"42"' for the text), and is
+    text otherwise. Put -- before an argument that begins with a dash.
+
+    \b
+    Examples:
+      pillion push shop.jobs.CompleteOrder 42
+      pillion push shop.jobs.SendMail ann@example.org --in 5m --queue mailers
+      pillion push shop.jobs.Report '{"year": 2026}' --at 2026-01-01T00:00:00Z --set retry=3
+      pillion push shop.jobs.Refund -- -5
+    """
+    if delay_s is not None and moment_s is not None:
+        raise click.UsageError("Give --in or --at, not both.")
+    now_s = time.time()
+    due_at_s = now_s + delay_s if delay_s is not None else moment_s
+    item = make_item(name, args, queue=queue, due_at_s=due_at_s, pairs=pairs, now_s=now_s)
+    click.echo(push(item, {"config": config_file, "environment": environment}))
+
+
+def push(item: dict[str, Any], flags: dict[str, Any]) -> str:
+    """Push `item` to the Redis that flags, environment and settings file say. Returns the jid."""
+    from pillion.client import Client
+    from pillion.config_sources import load_config
+    from pillion.storage.connect import open_storage
+
+    config = load_config(flags, cwd=Path.cwd()).config
+    storage = open_storage(config)
+    try:
+        jid = Client(storage, config).push(item)
+    finally:
+        storage.close()
+    assert jid is not None, "only client middleware can stop a push, and a file cannot name any"
+    return jid
