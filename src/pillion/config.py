@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pillion.errors import ConfigError
 from pillion.middleware import ClientChain, ServerChain
@@ -22,9 +22,9 @@ Event = Literal["startup", "quiet", "shutdown", "exit", "heartbeat", "beat"]
 EVENTS: tuple[Event, ...] = ("startup", "quiet", "shutdown", "exit", "heartbeat", "beat")
 QUEUE_NAME = re.compile(r"[A-Za-z0-9_:.\-]+")
 
-# (exception, context map with at least "context", config)
+# Called with the exception, a context map that has at least "context", and the config.
 ErrorHandler = Callable[[BaseException, dict[str, Any], "Config"], None]
-# (payload, exception)
+# Called with the payload and the exception.
 DeathHandler = Callable[[dict[str, Any], BaseException], None]
 
 
@@ -53,9 +53,11 @@ class QueueSpec:
         if isinstance(value, str):
             name, _, weight = value.partition(",")
             return cls(validate_queue_name(name.strip()), _weight(weight.strip() or 0, value))
-        if isinstance(value, Sequence) and len(value) in (1, 2):
-            return cls(validate_queue_name(value[0]), _weight(value[1] if len(value) == 2 else 0, value))
-        raise ConfigError("queue", 'a name, "name,weight" or [name, weight]', value)
+        if isinstance(value, list | tuple):
+            parts = list(cast("Sequence[object]", value))
+            if len(parts) in (1, 2):
+                return cls(validate_queue_name(parts[0]), _weight(parts[1] if len(parts) == 2 else 0, parts))
+        raise ConfigError("queue", 'a name, "name,weight" or [name, weight]', cast("object", value))
 
 
 def _weight(raw: object, whole: object) -> int:
@@ -95,7 +97,7 @@ class Capsule:
 
     def validate(self) -> None:
         """Raise ConfigError unless this capsule can run."""
-        _positive_int(f"capsules.{self.name}.concurrency", self.concurrency)
+        _whole_number(f"capsules.{self.name}.concurrency", self.concurrency, least=1)
         if not self.queues:
             raise ConfigError(f"capsules.{self.name}.queues", "at least one queue", self.queues)
         names = [queue.name for queue in self.queues]
@@ -122,7 +124,7 @@ class RedisConfig:
     master_name: str = "mymaster"
     sentinel_username: str | None = None
     sentinel_password: str | None = None
-    ssl: Mapping[str, Any] = field(default_factory=dict)
+    ssl: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Config:
@@ -235,10 +237,9 @@ class Config:
             capsule.validate()
         for name in ("timeout_s", "average_scheduled_poll_interval_s"):
             _positive_number(name, getattr(self, name))
-        _positive_int("dead_max_jobs", self.dead_max_jobs)
-        _positive_int("dead_timeout_s", self.dead_timeout_s)
-        if isinstance(self.max_retries, bool) or not isinstance(self.max_retries, int) or self.max_retries < 0:
-            raise ConfigError("max_retries", "a whole number, 0 or more", self.max_retries)
+        _whole_number("dead_max_jobs", self.dead_max_jobs, least=1)
+        _whole_number("dead_timeout_s", self.dead_timeout_s, least=1)
+        _whole_number("max_retries", self.max_retries, least=0)
         if self.strict_args not in ("raise", "warn", False):
             raise ConfigError("strict_args", '"raise", "warn" or False', self.strict_args)
 
@@ -290,9 +291,9 @@ def _identity(lines: list[str]) -> list[str]:
     return lines
 
 
-def _positive_int(option: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(option, "a whole number of 1 or more", value)
+def _whole_number(option: str, value: object, *, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(option, f"a whole number of {least} or more", value)
 
 
 def _positive_number(option: str, value: object) -> None:

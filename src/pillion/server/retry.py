@@ -86,9 +86,9 @@ def _retry_option(failure: Failure) -> object:
 
 
 def _is_exhausted(job: dict[str, Any], retry: object, policy: RetryPolicy, now_ms: int) -> bool:
-    retry_for = job.get("retry_for")
-    if retry_for:
-        return bool(to_seconds(job["failed_at"]) + float(retry_for) < now_ms / 1000)
+    retry_for, failed_at_s = job.get("retry_for"), to_seconds(job["failed_at"])
+    if retry_for and failed_at_s is not None:
+        return failed_at_s + float(retry_for) < now_ms / 1000
     limit = retry if isinstance(retry, int) and not isinstance(retry, bool) else policy.max_retries
     return bool(job["retry_count"] >= limit)
 

@@ -36,10 +36,20 @@ class Slot:
     All attributes are written by the slot's own thread; `work` and `interrupt` are for others.
     """
 
-    __slots__ = ("_doomed", "_in_user_code", "_lock", "_runner", "started_at", "stopping", "thread_id", "tid", "unit")
+    __slots__ = (
+        "_doomed",
+        "_in_user_code",
+        "_lock",
+        "_runner",
+        "_stopping",
+        "started_at",
+        "thread_id",
+        "tid",
+        "unit",
+    )
 
     def __init__(self, stopping: Callable[[], bool]) -> None:
-        self.stopping = stopping
+        self._stopping = stopping
         self.unit: UnitOfWork | None = None
         self.started_at = 0.0
         self.tid = ""
@@ -48,6 +58,10 @@ class Slot:
         self._in_user_code = False
         self._doomed = False
         self._runner: asyncio.Runner | None = None
+
+    def stopping(self) -> bool:
+        """Whether this process is quiet or stopping."""
+        return self._stopping()
 
     @property
     def queue(self) -> str | None:

@@ -32,9 +32,7 @@ class Link:
     `connect` makes an unconnected redis-py Connection, `explain` turns a redis-py error into ours.
     """
 
-    def __init__(
-        self, connect: Callable[[], RawConnection], explain: Callable[[BaseException], BaseException]
-    ) -> None:
+    def __init__(self, connect: Callable[[], RawConnection], explain: Callable[[BaseException], BaseException]) -> None:
         self._connect = connect
         self._explain = explain
         self._connection: RawConnection = None
@@ -77,13 +75,13 @@ class Link:
     def _exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
         connection = self._connection or self._open()
         replies = _round_trip(connection, [op.command for op in ops])
-        missing = [i for i, reply in enumerate(replies) if isinstance(reply, Exception) and code_of(reply) == "NOSCRIPT"]
+        missing = [i for i, reply in enumerate(replies) if _code(reply) == "NOSCRIPT"]
         if missing:
             self._load_scripts(connection, [ops[i] for i in missing])
             again = _round_trip(connection, [ops[i].command for i in missing])
             for i, reply in zip(missing, again, strict=True):
                 replies[i] = reply
-        if any(isinstance(reply, Exception) and code_of(reply) in ROLE_CHANGED for reply in replies):
+        if any(_code(reply) in ROLE_CHANGED for reply in replies):
             self._drop()  # the primary is elsewhere now: the next exchange looks for it
         return [self._result(op, reply) for op, reply in zip(ops, replies, strict=True)]
 
@@ -119,6 +117,10 @@ class Link:
         for reply in _round_trip(connection, [("SCRIPT", "LOAD", source) for source in sources]):
             if isinstance(reply, redis.RedisError):
                 raise reply
+
+
+def _code(reply: Any) -> str:
+    return code_of(reply) if isinstance(reply, Exception) else ""
 
 
 def _round_trip(connection: RawConnection, commands: Sequence[tuple[Any, ...]]) -> list[Any]:

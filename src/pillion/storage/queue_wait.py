@@ -17,6 +17,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -113,10 +114,8 @@ class QueueWait:
 
     def wake(self) -> None:
         """Make a `wait` return, from any thread."""
-        try:
+        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
             self._wake_writer.send(b"!")
-        except BlockingIOError:
-            pass  # the pipe is full of wake-ups already
 
     def cancel_ops(self) -> list[Op[Any]]:
         """Ops that end every blocking move still under way, and every connection given up before."""
@@ -177,11 +176,9 @@ class QueueWait:
         return moved
 
     def _drain_wakeups(self) -> None:
-        try:
+        with suppress(BlockingIOError):
             while self._wake_reader.recv(64):
                 pass
-        except BlockingIOError:
-            pass
 
     def _give_up(self, line: _Line) -> None:
         stale = line.drop()
