@@ -1,5 +1,114 @@
-"""Pillion: Sidekiq for Python."""
+"""Pillion: Sidekiq for Python.
 
-from pillion._version import VERSION as __version__
+    from pillion import Job
 
-__all__ = ["__version__"]
+    class CompleteOrder(Job, queue="high", retry=5):
+        def perform(self, order_id: int) -> None: ...
+
+    CompleteOrder.perform_async(42)
+
+Everything here is loaded when it is first used: `import pillion` brings neither the Redis client nor
+the server with it.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from pillion._version import __version__ as __version__
+
+# What type checkers see; at run time `_Package` below loads the same names.
+# ruff: noqa: TC004
+if TYPE_CHECKING:
+    from pillion.client import AsyncClient as AsyncClient
+    from pillion.client import Client as Client
+    from pillion.config import Config as Config
+    from pillion.default import Job as Job
+    from pillion.default import Worker as Worker
+    from pillion.default import configure_client as configure_client
+    from pillion.default import configure_server as configure_server
+    from pillion.default import job as job
+    from pillion.default import redis as redis
+    from pillion.errors import ComplexArgument as ComplexArgument
+    from pillion.errors import ConfigError as ConfigError
+    from pillion.errors import Interrupted as Interrupted
+    from pillion.errors import InvalidJob as InvalidJob
+    from pillion.errors import JobArgumentError as JobArgumentError
+    from pillion.errors import PillionError as PillionError
+    from pillion.errors import RedisError as RedisError
+    from pillion.errors import RetryableError as RetryableError
+    from pillion.errors import Shutdown as Shutdown
+    from pillion.errors import UnknownJobClass as UnknownJobClass
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ComplexArgument",
+    "Config",
+    "ConfigError",
+    "Interrupted",
+    "InvalidJob",
+    "Job",
+    "JobArgumentError",
+    "PillionError",
+    "RedisError",
+    "RetryableError",
+    "Shutdown",
+    "UnknownJobClass",
+    "Worker",
+    "__version__",
+    "configure_client",
+    "configure_server",
+    "job",
+    "redis",
+]
+
+_HOMES = {
+    "client": ("AsyncClient", "Client"),
+    "config": ("Config",),
+    "default": ("Job", "Worker", "configure_client", "configure_server", "job", "redis"),
+    "errors": (
+        "ComplexArgument",
+        "ConfigError",
+        "Interrupted",
+        "InvalidJob",
+        "JobArgumentError",
+        "PillionError",
+        "RedisError",
+        "RetryableError",
+        "Shutdown",
+        "UnknownJobClass",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+class _Package(ModuleType):
+    """This package, with its public names loaded on demand (PEP 562).
+
+    A class rather than a module-level `__getattr__` because of one name: `job` is the decorator, and
+    there is a module `pillion.job` as well, which the import system would put in its place.
+    """
+
+    def __getattr__(self, name: str) -> object:
+        home = _HOME_OF.get(name)
+        if home is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        value: object = getattr(import_module(f"{self.__name__}.{home}"), name)
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+    def _job(self) -> object:
+        return self.__getattr__("job")
+
+    def _keep_job(self, value: object) -> None:
+        """Ignore what the import system, or `__getattr__` above, wants to put there."""
+
+    job = property(_job, _keep_job)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -25,14 +25,13 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar, cast
 
 from pillion import middleware_bridge as bridge
 from pillion.errors import ConfigError
 
 Form = Literal["call", "generator", "coroutine", "async_generator"]
 M = TypeVar("M", bound=Callable[..., Any])
-C = TypeVar("C", bound="Chain")
 
 _log = logging.getLogger("pillion")
 
@@ -46,7 +45,9 @@ class ClientMiddleware(Protocol):
 
     def __call__(
         self, job_class: Any, payload: dict[str, Any], queue: str, redis_pool: Any, next_: Callable[[], Any], /
-    ) -> Any: ...
+    ) -> Any:
+        """Call `next_()` and return what it returned."""
+        ...
 
 
 class ServerMiddleware(Protocol):
@@ -55,7 +56,9 @@ class ServerMiddleware(Protocol):
     `payload` is this run's copy: changes to it are not kept for a retry.
     """
 
-    def __call__(self, job: Any, payload: dict[str, Any], queue: str, next_: Callable[[], Any], /) -> Any: ...
+    def __call__(self, job: Any, payload: dict[str, Any], queue: str, next_: Callable[[], Any], /) -> Any:
+        """Call `next_()` and return what it returned."""
+        ...
 
 
 @dataclass(slots=True, frozen=True)
@@ -131,7 +134,7 @@ class Chain:
         """Give `config` to every middleware class that has a `config` attribute (behaviour.md 3)."""
         self._config = config
 
-    def copy(self: C) -> C:
+    def copy(self) -> Self:
         """A chain of its own with the same entries."""
         twin = type(self)()
         twin._config = self._config
@@ -167,9 +170,7 @@ class Chain:
     def _without(self, middleware: object) -> tuple[Entry, ...]:
         return tuple(entry for entry in self._entries if entry.factory is not middleware)
 
-    def _insert(
-        self, other: object, middleware: M, offset: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> M:
+    def _insert(self, other: object, middleware: M, offset: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> M:
         known = [entry for entry in self._entries if entry.factory is middleware]
         entry = known[0] if known else self._entry(middleware, args, kwargs)
         rest = self._without(middleware)
@@ -236,7 +237,7 @@ class ClientChain(Chain):
             run = partial(made, *context, run) if entry.form == "call" else _around(made, context, run)
         result = run()
         if isinstance(result, dict):
-            return result or None
+            return cast("dict[str, Any]", result) or None
         if result:
             return payload
         if result is None and reached:
@@ -300,7 +301,7 @@ def _run_inside(generator: Callable[..., Any], context: tuple[Any, ...], run: Ca
         return None
     try:
         result = run()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 -- Shutdown and Interrupted as well
         bridge.throw_into(steps, error)
         return None  # it swallowed the error, as a context manager may
     bridge.finish(steps)

@@ -62,7 +62,7 @@ async def await_inside(generator: Callable[..., Any], context: Context, run: Cal
         return None
     try:
         result = await run()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 -- it is raised again elsewhere
         throw_into(steps, error)
         return None
     finish(steps)
@@ -81,7 +81,7 @@ def as_coroutine(generator: Callable[..., Any]) -> Callable[..., Awaitable[Any]]
             return None
         try:
             result = await next_()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 -- it is raised again elsewhere
             with suppress(StopAsyncIteration):
                 await steps.athrow(error)
                 _second_yield(steps)
@@ -123,7 +123,7 @@ def _settle(waiter: asyncio.Future[Any], variables: contextvars.Context, run: Ca
         return
     try:
         waiter.set_result(variables.run(run))
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 -- it is raised again elsewhere
         waiter.set_exception(error)
 
 
@@ -159,7 +159,7 @@ async def run_in_thread(middleware: Callable[..., Any], context: Context, run: C
     def body() -> None:
         try:
             ended.set_result(variables.run(middleware, *context, next_))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 -- it is raised again elsewhere
             ended.set_exception(error)
 
     threading.Thread(target=body, name="pillion.middleware", daemon=True).start()

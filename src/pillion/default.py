@@ -1,0 +1,192 @@
+"""The process-wide default: one config, one client, one registry, and the `Job` and `job` bound to them.
+
+This is the only global state there is. The core never imports it; only the edges do (the package root,
+the command line, the worker's boot, framework integrations). Nothing is opened before the first push.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from pillion.client import AsyncClient, Client
+from pillion.config import Config
+from pillion.job import BaseJob, JobDecorator
+from pillion.registry import Registry
+
+Block = Callable[[Config], Any]
+B = TypeVar("B", bound=Block)
+
+
+class Default:
+    """The Home of the jobs of this process. Safe to use from many threads, and in a child after a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._registry = Registry()
+        self._abandoned: list[object] = []
+        self._forget()
+
+    def _forget(self) -> None:
+        self._config: Config | None = None
+        self._is_server = False
+        self._client: Client | None = None
+        self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+        self._server_blocks: list[Block] = []
+        self._client_blocks: list[Block] = []
+
+    # -- what jobs need (Home) -------------------------------------------------------------------
+
+    def registry(self) -> Registry:
+        """The jobs defined in this process."""
+        return self._registry
+
+    def config(self) -> Config:
+        """The settings: those of `install`, else what `pillion run` would read (environment, pillion.toml)."""
+        config = self._config
+        return config if config is not None else self._make_config()
+
+    def client(self) -> Client:
+        """The client for threads, opened at first use."""
+        client = self._client
+        return client if client is not None else self._open()
+
+    def async_client(self) -> AsyncClient:
+        """The client of the running event loop, opened at first use. Raises RuntimeError without a running loop."""
+        loop = asyncio.get_running_loop()
+        client = self._async_clients.get(loop)
+        return client if client is not None else self._open_async(loop)
+
+    # -- what the application and the worker do --------------------------------------------------
+
+    def configure_server(self, block: B) -> B:
+        """Keep `block(config)` for the boot of a worker; a process that only pushes never calls it."""
+        with self._lock:
+            self._server_blocks.append(block)
+            config = self._config if self._is_server else None
+        if config is not None:
+            block(config)
+        return block
+
+    def configure_client(self, block: B) -> B:
+        """Call `block(config)` in every process that is not a worker, before the first push."""
+        with self._lock:
+            self._client_blocks.append(block)
+            config = None if self._is_server else self._config
+        if config is not None:
+            block(config)
+        return block
+
+    def run_server_blocks(self, config: Config) -> None:
+        """A worker boots: `config` is now the settings of this process, and the server blocks are called with it."""
+        with self._lock:
+            self._is_server = True
+            self._use(config, None)
+            blocks = list(self._server_blocks)
+        for block in blocks:
+            block(config)
+
+    def install(self, config: Config, client: Client | None = None) -> None:
+        """Use these settings, and this client unless None, from now on. Client blocks are not called for them."""
+        with self._lock:
+            self._use(config, client)
+
+    def reset(self) -> None:
+        """Forget settings, clients and blocks, and close what was opened. Jobs stay registered. For tests."""
+        with self._lock:
+            opened = self._client
+            self._forget()
+        close = getattr(opened.storage, "close", None) if opened is not None else None
+        if close is not None:
+            close()
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _use(self, config: Config, client: Client | None) -> None:
+        if config is not self._config or client is not None:
+            self._client = client
+            self._async_clients = WeakKeyDictionary()
+        self._config = config
+
+    def _make_config(self) -> Config:
+        with self._lock:
+            if self._config is None:
+                from pillion.config_sources import load_config
+
+                config = load_config({}).config
+                for block in self._client_blocks:
+                    block(config)
+                self._config = config
+            return self._config
+
+    def _open(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                from pillion.storage.connect import open_storage
+
+                config = self.config()
+                self._client = Client(open_storage(config), config)
+            return self._client
+
+    def _open_async(self, loop: asyncio.AbstractEventLoop) -> AsyncClient:
+        with self._lock:
+            from pillion.storage.connect import open_async_storage
+
+            config = self.config()
+            client = AsyncClient(open_async_storage(config), config)
+            self._async_clients[loop] = client
+            return client
+
+    def after_fork(self) -> None:
+        """In a forked child: open everything anew. The parent's sockets are kept, unused, lest closing them
+        here says goodbye on the parent's behalf."""
+        self._abandoned.append((self._client, self._async_clients))
+        self._lock = threading.RLock()
+        self._client = None
+        self._async_clients = WeakKeyDictionary()
+
+
+_default = Default()
+os.register_at_fork(after_in_child=_default.after_fork)
+
+config = _default.config
+client = _default.client
+async_client = _default.async_client
+registry = _default.registry
+configure_server = _default.configure_server
+configure_client = _default.configure_client
+run_server_blocks = _default.run_server_blocks
+install = _default.install
+reset = _default.reset
+
+job = JobDecorator(_default)
+
+
+class Job(BaseJob, abstract=True, home=_default):
+    """The base class of your jobs: options are class keywords, the work is in `perform`.
+
+    class CompleteOrder(Job, queue="high", retry=5):
+        def perform(self, order_id: int) -> None: ...
+
+    CompleteOrder.perform_async(42)
+    """
+
+
+Worker = Job
+
+
+@contextmanager
+def redis() -> Generator[Any]:
+    """A redis-py connection of the pool that pushes use, for your own commands (replies are bytes).
+
+    with pillion.redis() as conn:
+        conn.incr("visits")
+    """
+    runner = client().storage
+    with runner.connection() as connection:
+        yield connection

@@ -1,0 +1,218 @@
+"""Intake: from what is to be pushed to the Redis commands that push it. No I/O.
+
+Client and AsyncClient differ in one line, the one that talks to Redis. Everything before it is
+here: look up the job's options, complete and check the payload, client middleware, strict
+arguments, JSON, batches (behaviour.md 1.2 to 1.6).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Final, NamedTuple, cast
+
+from pillion.bulk import BulkOrder, read_order
+from pillion.config import Config
+from pillion.errors import InvalidJob
+from pillion.registry import BASE_OPTIONS, JobDefinition
+from pillion.storage.ops.base import Op
+from pillion.storage.ops.push import push_later, push_now
+from pillion.wire.codec import dumps
+from pillion.wire.payload import for_queue, for_schedule, new_jid, normalize
+from pillion.wire.strict import check_args
+from pillion.wire.timestamps import Interval, due_at, to_ms
+
+Payload = dict[str, Any]
+
+# A job due sooner than this would start late if the scheduler slept on.
+WAKE_WITHIN_S: Final = 2.0
+
+
+class Batch(NamedTuple):
+    """One round trip: the ops, and for each job its jid, or None if middleware stopped it."""
+
+    jids: list[str | None]
+    ops: list[Op[Any]]
+
+
+class Intake:
+    """Makes batches of ops from jobs to push. `clock` returns epoch seconds, `rand` 0 <= x < 1."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Callable[[], float] = time.time,
+        rand: Callable[[], float] = random.random,
+        jid: Callable[[], str] = new_jid,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._rand = rand
+        self._jid = jid
+
+    # -- one job ---------------------------------------------------------------------------------
+
+    def single(self, item: Mapping[str, Any], pool: object) -> Batch:
+        """The batch that pushes one job."""
+        now_s = self._clock()
+        return self._batch([self._prepared(item, now_s, pool)], now_s)
+
+    def prepare(self, item: Mapping[str, Any], pool: object) -> Payload | None:
+        """The complete, checked payload of one job; None if client middleware stopped it."""
+        return self._prepared(item, self._clock(), pool)
+
+    def due(self, interval: Interval) -> dict[str, float]:
+        """`{"at": epoch seconds}` for what `perform_in` was given; empty if that has come already."""
+        now_s = self._clock()
+        at = due_at(interval, now_s)
+        return {"at": at} if at > now_s else {}
+
+    def _prepared(self, item: Mapping[str, Any], now_s: float, pool: object) -> Payload | None:
+        job, definition = _job_of(item)
+        payload = self._completed(item, definition, now_s)
+        if definition is not None:
+            definition.check(payload["args"])
+        return self._through_middleware(job, payload, pool)
+
+    def _completed(self, item: Mapping[str, Any], definition: JobDefinition | None, now_s: float) -> Payload:
+        """The payload before the middleware."""
+        defaults = self._defaults(definition)
+        wrapped = item.get("wrapped") if definition is None and isinstance(item, dict) else None
+        if definition is not None:
+            item = {**item, "class": definition.wire_name}
+        elif wrapped is not None and not isinstance(wrapped, str):
+            inner = definition_of(wrapped, "wrapped")
+            defaults.update(inner.own_options)
+            item = {**item, "wrapped": inner.wire_name}
+        return normalize(item, defaults, now_ms=to_ms(now_s), new_jid=self._jid)
+
+    def _defaults(self, definition: JobDefinition | None) -> Payload:
+        """Global defaults, and the job's options over them (behaviour.md 2, precedence)."""
+        own = definition.own_options if definition is not None else {}
+        return {**BASE_OPTIONS, **self._config.default_job_options, **own}
+
+    def _through_middleware(self, job: Any, payload: Payload, pool: object) -> Payload | None:
+        chain = self._config.client_middleware
+        if not chain.is_empty:
+            changed = chain.invoke(job, payload, payload["queue"], pool)
+            if changed is None:
+                return None
+            payload = changed
+            _check_shape(payload)
+        check_args(payload["args"], payload.get("wrapped") or payload["class"], self._config.strict_args)
+        return payload
+
+    # -- many jobs -------------------------------------------------------------------------------
+
+    def bulk(self, item: Mapping[str, Any], pool: object) -> Iterator[Batch]:
+        """The batches of a `push_bulk`: `args` is a list, or a lazy iterable, of argument lists."""
+        now_s = self._clock()
+        order = read_order(item, now_s, self._rand)
+        if order is None:
+            return iter(())
+        return self._batches(self._bulk_payloads(order, now_s, pool), order.batch_size)
+
+    def _bulk_payloads(self, order: BulkOrder, now_s: float, pool: object) -> Iterator[Payload | None]:
+        job, definition = _job_of(order.item)
+        template = self._completed(order.item, definition, now_s)
+        fixed_jid = order.item.get("jid")
+        for args, at in order.calls:
+            if definition is not None:
+                definition.check(args)
+            payload = {**template, "args": args, "jid": fixed_jid or self._jid()}
+            if at is not None:
+                payload["at"] = at
+            yield self._through_middleware(job, payload, pool)
+
+    def many(self, items: Iterable[Mapping[str, Any]], batch_size: int, pool: object) -> Iterator[Batch]:
+        """The batches that push jobs of different classes."""
+        now_s = self._clock()
+        return self._batches((self._prepared(item, now_s, pool) for item in items), batch_size)
+
+    def _batches(self, payloads: Iterator[Payload | None], size: int) -> Iterator[Batch]:
+        while chunk := list(islice(payloads, size)):
+            yield self._batch(chunk, self._clock())
+
+    # -- the scheduler ---------------------------------------------------------------------------
+
+    def promote(self, payload: Payload, pool: object) -> Payload | None:
+        """A stored payload as it goes into its queue now (wire-format 3.2); None if middleware stopped it.
+
+        Nothing is checked: it may come from any version of any client, and its own worker judges it.
+        """
+        now_ms = to_ms(self._clock())
+        known: Payload = {**self._defaults(None), **payload}
+        known["queue"] = known.get("queue") or BASE_OPTIONS["queue"]
+        known["jid"] = known.get("jid") or self._jid()
+        known.setdefault("created_at", now_ms)
+        chain = self._config.client_middleware
+        if not chain.is_empty:
+            changed = chain.invoke(known.get("class"), known, known["queue"], pool)
+            if changed is None:
+                return None
+            known = changed
+        return for_queue(known, now_ms)
+
+    # -- to Redis --------------------------------------------------------------------------------
+
+    def _batch(self, payloads: Iterable[Payload | None], now_s: float) -> Batch:
+        now_ms = to_ms(now_s)
+        jids: list[str | None] = []
+        queues: dict[str, list[bytes]] = {}
+        later: list[tuple[float, bytes]] = []
+        for payload in payloads:
+            if payload is None:
+                jids.append(None)
+                continue
+            jids.append(payload["jid"])
+            at = payload.get("at")
+            if at is None:
+                queues.setdefault(payload["queue"], []).append(dumps(for_queue(payload, now_ms)))
+            else:
+                later.append((at, dumps(for_schedule(payload))))
+        if not later:
+            return Batch(jids, push_now(queues))
+        wake = min(at for at, _ in later) < now_s + WAKE_WITHIN_S
+        return Batch(jids, [*push_now(queues), *push_later(later, wake=wake)])
+
+
+def definition_of(job: object, field: str = "class") -> JobDefinition:
+    """The definition of a job class or function. Raises InvalidJob for what is no job."""
+    definition = getattr(job, "__job__", None)
+    if not isinstance(definition, JobDefinition):
+        raise InvalidJob(field, f"{field}: expected a job or its name, got {_describe(job)}.")
+    if definition.is_abstract:
+        raise InvalidJob(
+            field,
+            f"{definition.wire_name} cannot be pushed: it is a base class, without a perform of its own. "
+            "Define perform(self, ...) in it, or push one of its subclasses.",
+        )
+    return definition
+
+
+def _job_of(item: object) -> tuple[Any, JobDefinition | None]:
+    """What is to be pushed, and its definition unless only its name is known. `normalize` judges the rest."""
+    job: Any = cast("Mapping[str, Any]", item).get("class") if isinstance(item, Mapping) else None
+    if job is None or type(job) is str:
+        return job, None
+    return job, definition_of(job)
+
+
+def _describe(value: object) -> str:
+    if not isinstance(value, type):
+        return f"{value!r:.200}"
+    ancestors = ", ".join(base.__qualname__ for base in value.__mro__[1:])
+    return f"the class {value.__qualname__}, which is not derived from Job (but from {ancestors})"
+
+
+def _check_shape(payload: Payload) -> None:
+    """What middleware gave back can be stored: the three keys that every reader needs."""
+    if not isinstance(payload.get("args"), list):
+        raise InvalidJob("args", f"args: client middleware left {payload.get('args')!r:.200}, expected a list.")
+    for field in ("class", "queue", "jid"):
+        value = payload.get(field)
+        if not isinstance(value, str) or not value:
+            raise InvalidJob(field, f"{field}: client middleware left {value!r:.200}, expected a text.")

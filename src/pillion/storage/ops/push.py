@@ -1,0 +1,50 @@
+"""Pushing: the commands that put payloads into queues and into the schedule (wire-format 2.1 and 3.1).
+
+Plain commands, not a script: they are what Ruby sends, so a Redis proxy, an ACL or a MONITOR sees
+nothing new. They are not a transaction, and need not be: a queue name without jobs harms nobody, so
+SADD goes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pillion.storage.ops.base import Op, command
+from pillion.wire import keys
+
+# How long a wake-up may lie around. The elected scheduler takes it at once; without one nobody needs it.
+WAKE_TTL_S: Final = 5
+
+
+def push_now(groups: Mapping[str, Sequence[bytes]]) -> list[Op[Any]]:
+    """Enqueue payloads: for each queue name (without prefix) its payloads, the first to run first.
+
+    One SADD with all names, then one LPUSH for each queue. Returns no ops for no groups.
+    """
+    if not groups:
+        return []
+    pushes = [command("LPUSH", keys.queue(name), *payloads) for name, payloads in groups.items()]
+    return [command("SADD", keys.QUEUES, *groups), *pushes]
+
+
+def push_later(entries: Sequence[tuple[float, bytes]], *, wake: bool) -> list[Op[Any]]:
+    """Put (due time in epoch seconds, payload) pairs into the schedule, in one ZADD.
+
+    The time is written as it prints: 5 stays `5`, a float has its shortest form. With `wake`, the
+    elected scheduler is told to look again at once, for entries that are due before its next look.
+    """
+    if not entries:
+        return []
+    members = [part for at, payload in entries for part in (repr(at), payload)]
+    later = [command("ZADD", keys.SCHEDULE, *members)]
+    return [*later, *wake_scheduler()] if wake else later
+
+
+def wake_scheduler() -> list[Op[Any]]:
+    """Leave one wake-up for the elected scheduler, however many were left before."""
+    return [
+        command("LPUSH", keys.SCHEDULER_WAKE, "1"),
+        command("LTRIM", keys.SCHEDULER_WAKE, 0, 0),
+        command("EXPIRE", keys.SCHEDULER_WAKE, WAKE_TTL_S),
+    ]
