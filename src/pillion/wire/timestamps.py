@@ -25,12 +25,12 @@ def to_seconds(value: object) -> float | None:
     """Read a payload's timestamp (`created_at`, `enqueued_at`, `failed_at`, `retried_at`).
 
     An int is epoch milliseconds, a float epoch seconds (wire-format 0.2). Returns epoch seconds,
-    or None for what is no number: a reader must survive missing and odd values.
+    or None for what is no time at all: a reader must survive missing and odd values.
     """
     if isinstance(value, float):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        return value / 1000 if abs(value) < _NOT_A_TIME_MS else math.copysign(math.inf, value)
+        return value / 1000 if abs(value) < _NOT_A_TIME_MS else None
     return None
 
 
