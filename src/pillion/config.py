@@ -48,6 +48,7 @@ class QueueSpec:
     @classmethod
     def parse(cls, value: object) -> QueueSpec:
         """Read "name", "name,3", ["name", 3] or a QueueSpec. Raises ConfigError."""
+        given = value
         if isinstance(value, QueueSpec):
             return value
         if isinstance(value, str):
@@ -57,7 +58,7 @@ class QueueSpec:
             parts = list(cast("Sequence[object]", value))
             if len(parts) in (1, 2):
                 return cls(validate_queue_name(parts[0]), _weight(parts[1] if len(parts) == 2 else 0, parts))
-        raise ConfigError("queue", 'a name, "name,weight" or [name, weight]', cast("object", value))
+        raise ConfigError("queue", 'a name, "name,weight" or [name, weight]', given)
 
 
 def _weight(raw: object, whole: object) -> int:

@@ -25,7 +25,9 @@ def _definition(**hooks) -> JobDefinition:
 
 def _decide(payload, *, definition=None, max_retries=25, reports=None, seed=3, error=None):
     policy = RetryPolicy(
-        max_retries, lambda lines: lines, lambda exc, ctx: (reports if reports is not None else []).append((exc, ctx)),
+        max_retries,
+        lambda lines: lines,
+        lambda exc, ctx: (reports if reports is not None else []).append((exc, ctx)),
         random.Random(seed),
     )
     job = {"class": "app.Job", "args": [], "jid": "j" * 24, "queue": "default", **payload}
@@ -93,7 +95,9 @@ def test_retry_for_overrides_the_count():
 
 
 def test_retry_for_reads_the_float_seconds_of_an_older_sidekiq():
-    assert isinstance(_decide({"retry": True, "retry_count": 0, "retry_for": 60, "failed_at": NOW_MS / 1000 - 59}), Retry)
+    assert isinstance(
+        _decide({"retry": True, "retry_count": 0, "retry_for": 60, "failed_at": NOW_MS / 1000 - 59}), Retry
+    )
 
 
 def test_dead_false_is_discarded_with_a_mark():
