@@ -64,8 +64,6 @@ def _pillion() -> list[str]:
         str(THREADS),
         "-q",
         "default",
-        "--log-level",
-        "warn",
     ]
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import redis
 
@@ -21,7 +22,7 @@ TIMEOUT_S = 180.0
 class PrivateRedis:
     """A redis-server on a socket of its own, without persistence: the same for every contestant."""
 
-    def __enter__(self) -> PrivateRedis:
+    def __enter__(self) -> Self:
         binary = shutil.which("redis-server") or shutil.which("valkey-server")
         if binary is None:
             raise SystemExit("The bench needs redis-server: apt-get install redis-server")
@@ -40,7 +41,8 @@ class PrivateRedis:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {**os.environ, "REDIS_URL": f"unix://{self.socket}", "BENCH_SOCKET": self.socket}
+        ours = {"REDIS_URL": f"unix://{self.socket}", "BENCH_SOCKET": self.socket, "PILLION_LOG_LEVEL": "warn"}
+        return {**os.environ, **ours}
 
     def fill(self, count: int) -> None:
         """Queue `count` no-op jobs, as any client writes them."""
