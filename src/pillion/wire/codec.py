@@ -13,10 +13,12 @@ So `dumps` first looks at the types. Nearly every job holds only strings, intege
 floats, lists and maps, and goes straight to msgspec. Everything else takes the slow path: a copy
 of the value in which each float is already text.
 
-Reading is the reverse: msgspec first, and what it refuses is given to the standard library, which
-accepts two things that real writers produce (Ruby, JavaScript): a `\\u` escape of half a surrogate
-pair, which becomes U+FFFD, and nothing else on purpose. NaN, Infinity, numbers beyond a double,
-invalid UTF-8 and nesting deeper than 100 are no job.
+Reading is the reverse: msgspec first, and what it refuses is tried once more with the standard
+library, for the sake of one thing that real writers produce: a `\\u` escape of half a surrogate pair
+(JavaScript, after cutting a text inside an emoji), which is read as U+FFFD. Ruby's parser takes a few
+more liberties that no writer uses (comments, unknown escapes, 1e999); such bytes are no job here, and
+neither are NaN, Infinity, invalid UTF-8 and nesting deeper than 100. Integers longer than 4300 digits
+are refused on both ways: that is where Python itself stops.
 
 One known difference remains: Ruby prints about one in a thousand floats of 16 or 17 digits with one
 digit more than the shortest form (its Grisu2 does not always find it). The shortest form is what the

@@ -195,7 +195,7 @@ def test_deeper_nesting_is_not_written(levels: int, leaf: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("leaf", ["", "1", "NaN", r'"\ud83d"'])
-@pytest.mark.parametrize("levels", [101, 5000])
+@pytest.mark.parametrize("levels", [101, 700, 5000])
 def test_deeper_nesting_is_not_read(levels: int, leaf: str) -> None:
     with pytest.raises(DecodeError):
         loads(b"[" * levels + leaf.encode() + b"]" * levels)
