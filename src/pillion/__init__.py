@@ -14,11 +14,12 @@ the server with it.
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from pillion._version import __version__ as __version__
 
-# What type checkers see; at run time `_Package` below loads the same names.
+# What type checkers see; at run time `_Package` below loads the same names. The constant is theirs by
+# name, and importing it from `typing` would take longer than all the rest of this module.
+TYPE_CHECKING = False
 # ruff: noqa: TC004
 if TYPE_CHECKING:
     from pillion.client import AsyncClient as AsyncClient

@@ -6,7 +6,6 @@ the command line, the worker's boot, framework integrations). Nothing is opened 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable, Generator
@@ -36,7 +35,7 @@ class Default:
         self._config: Config | None = None
         self._is_server = False
         self._client: Client | None = None
-        self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+        self._async_clients: WeakKeyDictionary[object, AsyncClient] = WeakKeyDictionary()
         self._server_blocks: list[Block] = []
         self._client_blocks: list[Block] = []
 
@@ -58,7 +57,9 @@ class Default:
 
     def async_client(self) -> AsyncClient:
         """The client of the running event loop, opened at first use. Raises RuntimeError without a running loop."""
-        loop = asyncio.get_running_loop()
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
         client = self._async_clients.get(loop)
         return client if client is not None else self._open_async(loop)
 
@@ -133,7 +134,7 @@ class Default:
                 self._client = Client(open_storage(config), config)
             return self._client
 
-    def _open_async(self, loop: asyncio.AbstractEventLoop) -> AsyncClient:
+    def _open_async(self, loop: object) -> AsyncClient:
         with self._lock:
             from pillion.storage.connect import open_async_storage
 

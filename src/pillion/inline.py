@@ -6,7 +6,6 @@ found. There are no retries: what the job raises comes out.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from pillion.config import Config
@@ -40,6 +39,8 @@ class InlineRun:
     def run(self) -> bool:
         """Run a sync job, or an async one on an event loop of its own."""
         if self._definition.is_async:
+            import asyncio
+
             refuse_running_loop(self._definition.wire_name)
             return asyncio.run(self.run_async())
         self._chain.invoke(self._job, self._payload, self._queue, self._body)
@@ -48,6 +49,8 @@ class InlineRun:
     async def run_async(self) -> bool:
         """Await an async job; a sync one gets a thread, so that the loop goes on."""
         if not self._definition.is_async:
+            import asyncio
+
             return await asyncio.to_thread(self.run)
         await self._chain.invoke_async(self._job, self._payload, self._queue, self._body)
         return self._ran
@@ -60,6 +63,8 @@ class InlineRun:
 
 def refuse_running_loop(name: str) -> None:
     """Raise RuntimeError, saying what to write instead, if this thread is running an event loop."""
+    import asyncio
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -15,7 +15,7 @@ Rules of behaviour.md 3. A middleware comes in one of three forms:
 
 A class is instantiated anew for each invocation, with the arguments given to `add`; anything else
 is used as it is. The generator form costs the same around sync and async jobs, so it is the one to
-prefer on the server; how the other two are carried over is the subject of `middleware_bridge`.
+prefer on the server (`middleware_steps`); how the other two are carried over: `middleware_bridge`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, Protocol, Self, TypeVar, cast
 
-from pillion import middleware_bridge as bridge
 from pillion.errors import ConfigError
+from pillion.middleware_steps import as_coroutine, await_inside, run_inside
 
 Form = Literal["call", "generator", "coroutine", "async_generator"]
 M = TypeVar("M", bound=Callable[..., Any])
@@ -234,7 +234,8 @@ class ClientChain(Chain):
         context = (job_class, payload, queue, redis_pool)
         for entry in reversed(self._entries):
             made = entry.make(self._config)
-            run = partial(made, *context, run) if entry.form == "call" else _around(made, context, run)
+            plain = entry.form == "call"
+            run = partial(made, *context, run) if plain else partial(run_inside, _generator_of(made), context, run)
         result = run()
         if isinstance(result, dict):
             return cast("dict[str, Any]", result) or None
@@ -261,10 +262,9 @@ class ServerChain(Chain):
             if entry.form == "call":
                 run = partial(made, *context, run)
             elif entry.form == "generator":
-                run = _around(made, context, run)
+                run = partial(run_inside, _generator_of(made), context, run)
             else:
-                coroutine = made if entry.form == "coroutine" else bridge.as_coroutine(_generator_of(made))
-                run = partial(bridge.run_around_sync, coroutine, context, run)
+                run = partial(_bridge().run_around_sync, _coroutine_of(made, entry.form), context, run)
         return run()
 
     async def invoke_async(self, job: Any, payload: dict[str, Any], queue: str, run_job: Callable[[], Any]) -> Any:
@@ -277,32 +277,20 @@ class ServerChain(Chain):
         context = (job, payload, queue)
         for entry in reversed(self._entries):
             made = entry.make(self._config)
-            if entry.form == "coroutine":
-                run = partial(made, *context, run)
-            elif entry.form == "generator":
-                run = partial(bridge.await_inside, _generator_of(made), context, run)
-            elif entry.form == "async_generator":
-                run = partial(bridge.as_coroutine(_generator_of(made)), *context, run)
+            if entry.form == "generator":
+                run = partial(await_inside, _generator_of(made), context, run)
+            elif entry.form == "call":
+                run = partial(_bridge().run_in_thread, made, context, run)
             else:
-                run = partial(bridge.run_in_thread, made, context, run)
+                run = partial(_coroutine_of(made, entry.form), *context, run)
         return await run()
 
 
-def _around(made: Callable[..., Any], context: tuple[Any, ...], run: Callable[[], Any]) -> Callable[[], Any]:
-    return partial(_run_inside, _generator_of(made), context, run)
+def _coroutine_of(made: Callable[..., Any], form: Form) -> Callable[..., Any]:
+    return made if form == "coroutine" else as_coroutine(_generator_of(made))
 
 
-def _run_inside(generator: Callable[..., Any], context: tuple[Any, ...], run: Callable[[], Any]) -> Any:
-    """Run up to the `yield`, then `run()`, then the rest. Returning before the `yield` skips `run`."""
-    steps = generator(*context)
-    try:
-        next(steps)
-    except StopIteration:
-        return None
-    try:
-        result = run()
-    except BaseException as error:  # noqa: BLE001 -- Shutdown and Interrupted as well
-        bridge.throw_into(steps, error)
-        return None  # it swallowed the error, as a context manager may
-    bridge.finish(steps)
-    return result
+def _bridge() -> Any:
+    from pillion import middleware_bridge
+
+    return middleware_bridge

@@ -2,14 +2,15 @@
 
 Design record. A middleware should not have to know what kind of job it wraps.
 
-- A generator is stepped by hand, so it fits around both without cost (`await_inside`).
+- A generator is stepped by hand, so it fits around both without cost (`middleware_steps`).
 - A sync callable around an async job must block in `next_()` until the job has ended. It gets a
   thread of its own, never one of a pool: with a pool, as many outer middleware as there are threads
   would wait for inner ones that find no thread. `next_()` sends the rest to the loop and waits.
 - An async callable around a sync job runs on a private event loop that stands still while the job
   runs. So the job sees no running loop (it may call `asyncio.run` itself) and stays on its thread.
 
-Context variables set by the middleware are seen by the job in every combination.
+Context variables set by the middleware are seen by the job in every combination. This module is loaded
+when one of the two is needed: it brings asyncio with it.
 """
 
 from __future__ import annotations
@@ -17,81 +18,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any
 
 Context = tuple[Any, ...]
-
-
-def finish(steps: Generator[Any, Any, Any]) -> None:
-    """Run what comes after the `yield` of a generator middleware."""
-    try:
-        next(steps)
-    except StopIteration:
-        return
-    _second_yield(steps)
-
-
-def throw_into(steps: Generator[Any, Any, Any], error: BaseException) -> None:
-    """Raise `error` at the `yield`. Returns if the middleware swallowed it, else raises."""
-    try:
-        steps.throw(error)
-    except StopIteration:
-        return
-    except RuntimeError as wrapped:
-        # PEP 479 wraps a StopIteration that leaves a generator; the job's own error is wanted.
-        if isinstance(error, StopIteration) and wrapped.__cause__ is error:
-            raise error from None
-        raise
-    _second_yield(steps)
-
-
-def _second_yield(steps: Any) -> NoReturn:
-    name = getattr(steps, "__qualname__", repr(steps))
-    raise RuntimeError(f"Middleware {name} must yield exactly once; it yielded a second time.")
-
-
-async def await_inside(generator: Callable[..., Any], context: Context, run: Callable[[], Awaitable[Any]]) -> Any:
-    """A generator middleware around an async job."""
-    steps = generator(*context)
-    try:
-        next(steps)
-    except StopIteration:
-        return None
-    try:
-        result = await run()
-    except BaseException as error:  # noqa: BLE001 -- it is raised again elsewhere
-        throw_into(steps, error)
-        return None
-    finish(steps)
-    return result
-
-
-def as_coroutine(generator: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """An async generator middleware in the form of a coroutine function that takes `next_`."""
-
-    async def around(*arguments: Any) -> Any:
-        *context, next_ = arguments
-        steps = generator(*context)
-        try:
-            await anext(steps)
-        except StopAsyncIteration:
-            return None
-        try:
-            result = await next_()
-        except BaseException as error:  # noqa: BLE001 -- it is raised again elsewhere
-            with suppress(StopAsyncIteration):
-                await steps.athrow(error)
-                _second_yield(steps)
-            return None
-        with suppress(StopAsyncIteration):
-            await anext(steps)
-            _second_yield(steps)
-        return result
-
-    return around
 
 
 def run_around_sync(coroutine: Callable[..., Any], context: Context, run: Callable[[], Any]) -> Any:
