@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 QUICK_DEATH_S = 3.0
 LONGEST_RESTART_DELAY_S = 30.0
 
-READY = "ready"  # worker -> supervisor: booted, taking jobs
+READY = "ready"  # worker -> supervisor: booted, taking jobs; its News follow
 FAILED = "failed"  # worker -> supervisor: could not boot; the reason follows
 STOPPING = "stopping"  # worker -> supervisor: will exit on purpose
 HURRY = "hurry"  # supervisor -> worker: do not wait for the deadline
@@ -80,13 +80,15 @@ def _parse(line: str) -> tuple[str, str]:
 class Child:
     """A worker process that lives, or has died and was not yet looked after.
 
-    `started_s` is a monotonic instant. `words` are the kinds of message it has sent.
+    `started_s` is a monotonic instant. `words` are the kinds of message it has sent,
+    `news` and `failure` what came with READY and FAILED.
     """
 
     pid: int
     identity: str
     link: Link
     started_s: float
+    news: str = ""
     failure: str = ""
     words: set[str] = field(default_factory=set[str])
 
@@ -101,6 +103,8 @@ class Child:
             self.words.add(kind)
             if kind == FAILED:
                 self.failure = text
+            elif kind == READY:
+                self.news = text
 
     def signal(self, name: str) -> None:
         """Send it a signal (without SIG)."""
@@ -109,11 +113,11 @@ class Child:
 
 
 @dataclass(slots=True)
-class Slot:
-    """One of the N places for a worker process. A restart puts a new child into the same slot.
+class Seat:
+    """One of the N places for a worker process. A restart puts a new child into the same seat.
 
     `restart_at_s` is the monotonic instant of the next start, None if none is planned.
-    `had_ready` is true once any child of this slot has booted.
+    `had_ready` is true once any child of this seat has booted.
     """
 
     number: int
@@ -135,7 +139,7 @@ def fate_of(child: Child, exit_code: int, *, had_ready: bool, told_to_stop: bool
     """Decide what the end of a child means.
 
     Parameters: `exit_code` as of `os.waitstatus_to_exitcode` (negative: a signal). `had_ready`: some
-    child in this slot has booted before, so that the app as such can start. `told_to_stop`: the
+    child in this seat has booted before, so that the app as such can start. `told_to_stop`: the
     supervisor itself is stopping. A plain exit code 0 is not enough for STOPPED: a job may call
     `os._exit(0)`, so the worker announces when it goes on purpose.
     """
@@ -147,7 +151,7 @@ def fate_of(child: Child, exit_code: int, *, had_ready: bool, told_to_stop: bool
 
 
 def quick_deaths_after(before: int, lived_s: float) -> int:
-    """How many children of a slot have died one after the other within seconds of their start."""
+    """How many children of a seat have died one after the other within seconds of their start."""
     return before + 1 if lived_s < QUICK_DEATH_S else 0
 
 

@@ -16,8 +16,8 @@ OLDEST = (6, 2)
 UNKNOWN = "unknown"
 
 
-def check_redis(storage: Storage) -> str:
-    """Return the server's version; log a warning for settings that can lose jobs.
+def check_redis(storage: Storage, *, warn: bool = True) -> str:
+    """Return the server's version; with `warn`, log a warning for settings that can lose jobs.
 
     Raises RedisUnavailable if it cannot be reached, RedisRefused if it is older than 6.2. A server
     whose INFO is forbidden or renamed passes: it may still do everything that is needed.
@@ -35,7 +35,7 @@ def check_redis(storage: Storage) -> str:
             f"Redis at {storage.description} is version {version}; Pillion needs {'.'.join(map(str, OLDEST))} "
             "or newer (it has the BLMOVE command). Upgrade the server or set REDIS_URL to another one."
         )
-    for warning in warnings_for(info):
+    for warning in warnings_for(info) if warn else ():
         log.warning("%s", warning)
     return version
 

@@ -1,0 +1,118 @@
+"""Guardian: what the supervisor does in Redis for its workers: leases for the living, recovery for the dead.
+
+It has no thread. The supervisor calls `tick` when `next_s` has come, and no Redis error ever leaves
+it: a supervisor that dies because Redis is away would leave its workers without one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from pillion.config import Config
+from pillion.errors import PillionError
+from pillion.server.lease import RENEW_EVERY_S, RETRY_EVERY_S, Lease
+from pillion.server.reaper import Reaper
+from pillion.server.reporter import Reporter
+from pillion.storage.connect import open_storage
+from pillion.storage.sync import Storage
+
+log = logging.getLogger("pillion")
+
+NEVER = float("inf")
+
+
+@dataclass(slots=True, frozen=True)
+class News:
+    """What a worker knows after it has run the app's own configuration, and its supervisor cannot.
+
+    `redis_url` has the password in it: for the link between the two, not for logs.
+    """
+
+    redis_url: str
+    timeout_s: float
+
+    def dump(self) -> str:
+        """As a message on the link."""
+        return json.dumps({"redis_url": self.redis_url, "timeout_s": self.timeout_s})
+
+    @classmethod
+    def parse(cls, text: str) -> News:
+        """Read such a message."""
+        return cls(**json.loads(text))
+
+
+class Guardian:
+    """Keeps the leases of `identities()`, and takes back the jobs of workers that have died.
+
+    `next_s` is the monotonic instant at which `tick` wants to be called.
+    """
+
+    def __init__(self, config: Config, identities: Callable[[], Sequence[str]]) -> None:
+        self._config = config
+        self._identities = identities
+        self._reporter = Reporter(config)
+        self._url = ""
+        self._storage: Storage | None = None
+        self._lease: Lease | None = None
+        self._reaper: Reaper | None = None
+        self._dead: list[str] = []
+        self._failing = False
+        self.next_s = NEVER
+
+    def learn(self, news: News) -> None:
+        """Use the Redis that the workers use. They tell it each time one of them has booted."""
+        if news.redis_url != self._url:
+            self.close()
+            settings = replace(self._config.redis, url=news.redis_url, db=None, sentinels=(), ssl={})
+            self._storage = open_storage(Config(redis=settings))
+            self._lease = Lease(self._storage, self._identities, self._reporter)
+            # Poison pills are left to the next worker: only it knows the app's death handlers.
+            self._reaper = Reaper(self._storage, self._config, "", self._reporter, bury_poison=False)
+            self._url = news.redis_url
+        self.next_s = time.monotonic()
+
+    def bury(self, identity: str) -> None:
+        """A worker is dead for certain: give its jobs back, now or as soon as Redis answers."""
+        self._dead.append(identity)
+        if self._storage is not None:
+            self.next_s = time.monotonic()
+
+    def tick(self, now_s: float) -> None:
+        """Do what is due at `now_s` (monotonic). Recovery comes first: jobs wait for it."""
+        if now_s < self.next_s or self._lease is None or self._reaper is None:
+            return
+        try:
+            self._recover_dead(self._reaper)
+            self._lease.renew()
+        except PillionError as exc:
+            self._bear(exc)
+            return
+        if self._failing:
+            log.info("Redis is back: leases are renewed, jobs of dead workers given back")
+        self._failing = False
+        self.next_s = now_s + RENEW_EVERY_S
+
+    def close(self) -> None:
+        """Close the connection. What could not be given back is left to the reapers of other processes."""
+        if self._storage is not None:
+            self._storage.close()
+        self._storage = self._lease = self._reaper = None
+
+    def _recover_dead(self, reaper: Reaper) -> None:
+        while self._dead:
+            recovered = reaper.recover(self._dead[0], force=True)
+            count = len(recovered.jobs) + recovered.waiting
+            if count:
+                log.info("Gave back %d jobs of %s, which is gone", count, self._dead[0])
+            self._dead.pop(0)
+
+    def _bear(self, exc: PillionError) -> None:
+        """Redis is away: say so once an outage, and try again soon, the leases run on for 30 s."""
+        if not self._failing:
+            log.error("The supervisor cannot reach Redis, trying each second: %s", exc)
+        self._failing = True
+        self.next_s = time.monotonic() + RETRY_EVERY_S
