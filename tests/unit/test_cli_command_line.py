@@ -7,7 +7,7 @@ import re
 import pytest
 from click.testing import CliRunner, Result
 
-from pillion._version import VERSION
+from pillion._version import __version__
 from pillion.cli import run
 from pillion.cli.main import COMMANDS, command, main
 
@@ -42,11 +42,11 @@ class TestVersion:
     @pytest.mark.parametrize("argv", [["-V"], ["--version"], ["run", "-V"]])
     def test_flag_prints_name_and_version(self, argv):
         result = call(*argv)
-        assert (result.exit_code, result.output) == (0, f"Pillion {VERSION}\n")
+        assert (result.exit_code, result.output) == (0, f"Pillion {__version__}\n")
 
     def test_command_names_what_a_bug_report_needs(self):
         output = call("version").output
-        assert output.startswith(f"Pillion {VERSION}\nPython 3.")
+        assert output.startswith(f"Pillion {__version__}\nPython 3.")
         assert re.search(r"^redis \d", output, re.MULTILINE)
 
 

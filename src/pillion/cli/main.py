@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from pillion._version import VERSION
+from pillion._version import __version__
 from pillion.errors import PillionError
 
 # name -> module with a click command called `command`, and its line in `pillion --help`.
@@ -60,7 +60,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings=SETTINGS, epilog=EXAMPLES)
-@click.version_option(VERSION, "-V", "--version", message="Pillion %(version)s")
+@click.version_option(__version__, "-V", "--version", message="Pillion %(version)s")
 def command() -> None:
     """Pillion runs background jobs on Redis, on the wire the same as Ruby's Sidekiq.
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pillion import log
-from pillion._version import VERSION
+from pillion._version import __version__
 from pillion.cli.banner import banner_text
 from pillion.config_sources import Settings, load_config
 
@@ -34,7 +34,7 @@ or put it into pillion.toml:  require = ["shop.jobs"]"""
 @click.option("-C", "--config", metavar="FILE", help="Settings: .toml, or .yml as Ruby's Sidekiq reads it.")
 @click.option("-v", "--verbose", is_flag=True, default=None, help="Log more.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="How log lines look (text).")
-@click.version_option(VERSION, "-V", "--version", message="Pillion %(version)s")
+@click.version_option(__version__, "-V", "--version", message="Pillion %(version)s")
 def command(**flags: Any) -> None:
     """Start workers for the jobs in TARGET: a module (shop.jobs) or a file (shop/jobs.py).
 
@@ -67,7 +67,7 @@ def greet(settings: Settings) -> None:
 
         config = settings.config
         text = banner_text(
-            VERSION,
+            __version__,
             redis=resolve_url(config.redis, os.environ, config.embedded_data_dir).description,
             environment=config.environment,
             capsules=config.capsules.values(),

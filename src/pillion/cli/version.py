@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from pillion._version import VERSION
+from pillion._version import __version__
 
 PARTS = ("redis", "hiredis", "msgspec")
 
@@ -18,7 +18,7 @@ def command() -> None:
 
     Good to put into a bug report.
     """
-    click.echo(f"Pillion {VERSION}")
+    click.echo(f"Pillion {__version__}")
     click.echo(f"Python {platform.python_version()} ({platform.python_implementation()}, {platform.system()})")
     for part in PARTS:
         click.echo(f"{part} {_version_of(part)}")
