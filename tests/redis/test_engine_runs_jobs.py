@@ -150,11 +150,13 @@ def test_missing_arguments_mean_none(engine, raw, job):
     until(lambda: raw.get("stat:processed") == b"1")
 
 
-def test_args_that_are_no_list_fail_the_job(engine, raw):
-    engine.job("None", lambda *args: None)
-    raw.lpush("queue:default", json.dumps({"class": "None", "args": 5}))
+@pytest.mark.parametrize("args", [5, "text", {"a": 1}, False])
+def test_args_that_are_no_list_fail_the_job(engine, raw, args):
+    engine.job("Any", lambda *args: None)
+    raw.lpush("queue:default", json.dumps({"class": "Any", "args": args}))
     engine.start()
     until(lambda: raw.zcard("retry") == 1)
+    assert json.loads(raw.zrange("retry", 0, 0)[0])["error_class"] == "pillion.errors.JobArgumentError"
 
 
 def test_a_job_of_5_mb_runs(engine, raw):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pillion.errors import DecodeError, Interrupted, Shutdown, UnknownJobClass
+from pillion.errors import DecodeError, Interrupted, JobArgumentError, Shutdown, UnknownJobClass
 from pillion.log import JobLog
 from pillion.middleware import ServerChain
 from pillion.registry import JobDefinition
@@ -72,7 +72,7 @@ class Processor:
         slot.enter()
         try:
             job = definition.new(payload, slot)
-            args = payload.get("args") or ()
+            args = _arguments(payload)
             if self._chain.is_empty:
                 result = job.perform(*args)
                 if definition.is_async:
@@ -84,7 +84,7 @@ class Processor:
 
     def _run_in_chain(self, definition: JobDefinition, job: Any, payload: dict[str, Any], slot: Slot) -> None:
         def body() -> Any:
-            return job.perform(*(payload.get("args") or ()))
+            return job.perform(*_arguments(payload))  # middleware may have changed them
 
         queue = slot.queue or ""
         if definition.is_async:
@@ -124,3 +124,13 @@ class Processor:
             return self._find(str(wrapped))
         except UnknownJobClass:
             return None
+
+
+def _arguments(payload: dict[str, Any]) -> list[Any]:
+    """The positional arguments; missing or null means none (wire-format 4)."""
+    args = payload.get("args")
+    if isinstance(args, list):
+        return args  # pyright: ignore[reportUnknownVariableType]
+    if args is None:
+        return []
+    raise JobArgumentError(f"args: expected a list of positional arguments, got {args!r:.100}. Who pushed this job?")
