@@ -29,7 +29,7 @@ from pillion.storage.target import resolve_url
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # so that every test can import what lies there
 
-from redis_process import RedisProcess, find_binary  # noqa: E402
+from redis_process import RedisProcess, find_binary
 
 
 @pytest.fixture(scope="session")

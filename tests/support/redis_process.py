@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 START_TIMEOUT_S = 20.0
 
@@ -73,8 +75,9 @@ class RedisProcess:
         self._wait_until_it_answers()
 
     def client(self, **options: object) -> redis.Redis:
-        """A redis-py client of this server; replies are bytes."""
-        return redis.Redis(unix_socket_path=self.socket, socket_timeout=10, **options)  # type: ignore[arg-type]
+        """A redis-py client of this server; replies are bytes, and nothing is sent twice."""
+        once = Retry(NoBackoff(), 0)
+        return redis.Redis(unix_socket_path=self.socket, socket_timeout=10, retry=once, **options)  # type: ignore[arg-type]
 
     def pause(self) -> None:
         """Stop it from answering, without closing any connection (SIGSTOP)."""

@@ -57,6 +57,11 @@ class Lease:
         self._lock = threading.Lock()
         self._pid = os.getpid()
 
+    @property
+    def holds(self) -> bool:
+        """Whether the server is held, so that `hold` would do nothing."""
+        return self._users is not None
+
     def hold(self) -> None:
         """Make sure that the server runs and stays as long as we do. Cheap after the first time.
 

@@ -30,6 +30,7 @@ from pillion.storage.embedded_lock import is_locked, open_lock_file, wait_lock
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 20.0
 ANSWER_TIMEOUT_S = 5.0
+_LEAVING_TIMEOUT_S = 2.0  # of a server that has closed its socket already and is about to end
 _POLL_S = 0.01
 _LOG_LIMIT = 1_000_000
 _LOG_TAIL = 1_000
@@ -93,7 +94,7 @@ class Server:
 
     def _take_lock(self) -> int:
         descriptor = open_lock_file(self.lock)
-        if wait_lock(descriptor, STOP_TIMEOUT_S):
+        if wait_lock(descriptor, _LEAVING_TIMEOUT_S):
             return descriptor
         os.close(descriptor)
         self._end_unreachable()

@@ -82,7 +82,12 @@ def may_try_again(error: BaseException) -> bool:
 
     Not after a timeout: the server is slow or stopped, has the command, and may still carry it out.
     """
-    return isinstance(error, redis_errors.ConnectionError) and not pool_is_empty(error) and code_of(error) == ""
+    return (
+        isinstance(error, redis_errors.ConnectionError)
+        and not pool_is_empty(error)
+        and code_of(error) == ""
+        and _own(error) is None
+    )
 
 
 def explain(error: BaseException, where: str) -> BaseException:
@@ -90,8 +95,9 @@ def explain(error: BaseException, where: str) -> BaseException:
 
     An error that is Pillion's own already is returned as it is.
     """
-    if isinstance(error, errors.PillionError):
-        return error
+    own = _own(error)
+    if own is not None:
+        return own
     code = code_of(error)
     if code in _REFUSED:
         return errors.RedisRefused(f"Redis at {where} refused: {_REFUSED[code]}. It said: {_said(error, code)}")
@@ -105,6 +111,14 @@ def explain(error: BaseException, where: str) -> BaseException:
             f" Sentinel. It said: {_said(error, code)}"
         )
     return _without_code(error, where)
+
+
+def _own(error: BaseException) -> errors.PillionError | None:
+    """The error of ours that this is, or that redis-py's asyncio connection has wrapped in one of its own."""
+    for candidate in (error, error.__cause__):
+        if isinstance(candidate, errors.PillionError):
+            return candidate
+    return None
 
 
 def _without_code(error: BaseException, where: str) -> BaseException:

@@ -12,7 +12,7 @@ from pillion.errors import RedisError
 from pillion.storage import errors_map
 from pillion.storage.exchange import Batch, Command, Exchange, Transaction
 from pillion.storage.ops.base import Op
-from pillion.storage.wiring import Connection, LentPool, Pool, borrow
+from pillion.storage.wiring import Connection, LentPool, Pool, borrow, forget_subscribers
 
 T = TypeVar("T")
 
@@ -74,6 +74,7 @@ class Storage:
             connection.disconnect()  # it may be in the middle of something
             raise
         finally:
+            forget_subscribers(connection)
             self._pool.release(connection)
 
     def link_connection(self) -> Connection:

@@ -87,7 +87,7 @@ class Target:
             return f"{scheme}://{login}{_bracketed(self.host)}:{self.port}/{self.db}{self._ssl_query()}"
         if self.kind == "sentinel":
             nodes = ",".join(f"{_bracketed(host)}:{port}" for host, port in self.nodes)
-            return f"{scheme}+sentinel://{login}{nodes}/{quote(self.master_name)}/{self.db}{self._ssl_query()}"
+            return f"{scheme}+sentinel://{login}{nodes}/{quote(self.master_name, safe='')}/{self.db}{self._ssl_query()}"
         query = f"?db={self.db}" if self.db else ""
         mark = f"#{_EMBEDDED_MARK}{quote(self.data_dir)}" if self.kind == "embedded" else ""
         return f"unix://{login}{quote(self.path)}{query}{mark}"

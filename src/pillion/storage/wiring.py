@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from redis.connection import BlockingConnectionPool
 from redis.retry import Retry
 
-from pillion._version import VERSION
+from pillion._version import __version__
 from pillion.config import RedisConfig
 from pillion.storage.embedded import Lease
 from pillion.storage.target import Node, Target
@@ -98,6 +98,11 @@ class LentPool(BlockingConnectionPool):
         """Whether something still holds it, such as a PubSub that was not closed."""
         untyped: Any = self
         return bool(untyped.pool.empty())
+
+
+def forget_subscribers(connection: Connection) -> None:
+    """A PubSub that was not closed would subscribe again whenever its connection is used by somebody else."""
+    connection._connect_callbacks.clear()
 
 
 def make_pool(target: Target, config: RedisConfig, lease: Lease | None) -> Pool:
@@ -204,8 +209,8 @@ def client_info() -> Options:
     try:
         from redis.driver_info import DriverInfo
     except ImportError:  # before redis-py 7.1
-        return {"lib_name": f"redis-py(pillion_v{VERSION})"}
-    return {"driver_info": DriverInfo().add_upstream_driver("pillion", VERSION)}
+        return {"lib_name": f"redis-py(pillion_v{__version__})"}
+    return {"driver_info": DriverInfo().add_upstream_driver("pillion", __version__)}
 
 
 def borrow(pool: Any) -> Any:

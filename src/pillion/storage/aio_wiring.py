@@ -1,0 +1,137 @@
+"""How a Target becomes asyncio connections of redis-py: the twin of wiring.py, see there for why.
+
+What both share (options, the check of a master's role) is imported from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from redis import asyncio as redis_asyncio
+from redis.asyncio import sentinel
+from redis.asyncio.connection import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from pillion.config import RedisConfig
+from pillion.storage.embedded import Lease
+from pillion.storage.target import Node, Target
+from pillion.storage.wiring import (
+    GONE,
+    Connection,
+    Options,
+    Pool,
+    check_master,
+    common_options,
+    sentinel_options,
+)
+
+_make_pool: Any = BlockingConnectionPool
+_make_sentinel: Any = sentinel.Sentinel
+
+
+class AsyncEmbeddedConnection(redis_asyncio.UnixDomainSocketConnection):
+    """A connection to the embedded server that starts it where it is gone, without blocking the loop."""
+
+    def __init__(self, *, lease: Lease, **options: Any) -> None:
+        self._lease = lease
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]
+
+    async def _connect(self) -> None:
+        connect: Callable[[], Awaitable[None]] = super()._connect
+        if not self._lease.holds:
+            await asyncio.to_thread(self._lease.hold)
+        try:
+            await connect()
+        except GONE:
+            await asyncio.to_thread(self._lease.revive)
+            await connect()
+
+
+class _FindsMaster:
+    """Mixed into a TCP connection: asks the Sentinels where the master is before each connect."""
+
+    def __init__(self, *, find_master: Callable[[], Awaitable[Node]], **options: Any) -> None:
+        self._find_master = find_master
+        super().__init__(**options)
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self._find_master()
+        connection: Any = super()  # the connection class beside, whose `_connect` goes to host and port
+        await connection._connect()
+
+
+class AsyncSentinelConnection(_FindsMaster, redis_asyncio.Connection):
+    """A connection to the master of the moment."""
+
+
+class AsyncSentinelTLSConnection(_FindsMaster, redis_asyncio.SSLConnection):
+    """The same over TLS."""
+
+
+class AsyncLentPool(BlockingConnectionPool):
+    """A pool of one connection, lent by another pool."""
+
+    def __init__(self, lender: Pool, connection: Connection) -> None:
+        self._lent = connection
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            max_connections=1,
+            timeout=lender.timeout,
+            connection_class=lender.connection_class,
+            **lender.connection_kwargs,
+        )
+
+    def make_connection(self) -> Connection:
+        """The lent connection."""
+        return self._lent
+
+    def is_in_use(self) -> bool:
+        """Whether something still holds it, such as a PubSub that was not closed."""
+        untyped: Any = self
+        return bool(untyped._in_use_connections)
+
+
+def make_async_pool(target: Target, config: RedisConfig, lease: Lease | None) -> Pool:
+    """The pool for `target`, for one event loop. Nothing is connected yet."""
+    connection_class, options = _recipe(target, config, lease)
+    return _make_pool(
+        max_connections=config.pool_size,
+        timeout=config.pool_timeout_s,
+        connection_class=connection_class,
+        **options,
+    )
+
+
+def _recipe(target: Target, config: RedisConfig, lease: Lease | None) -> tuple[type[Any], Options]:
+    options = common_options(target, config) | {"retry": Retry(NoBackoff(), 0)}
+    if target.kind == "unix":
+        return redis_asyncio.UnixDomainSocketConnection, options | {"path": target.path}
+    if target.kind == "embedded":
+        return AsyncEmbeddedConnection, options | {"path": target.path, "lease": lease}
+    if target.kind == "sentinel":
+        options |= {"find_master": _master_finder(target, config), "redis_connect_func": _greet_master}
+        return AsyncSentinelTLSConnection if target.tls else AsyncSentinelConnection, options
+    return redis_asyncio.SSLConnection if target.tls else redis_asyncio.Connection, options
+
+
+def _master_finder(target: Target, config: RedisConfig) -> Callable[[], Awaitable[Node]]:
+    options = sentinel_options(target, config) | {"retry": Retry(NoBackoff(), 0)}
+
+    async def find_master() -> Node:
+        watchers = _make_sentinel(target.nodes, sentinel_kwargs=options)
+        try:
+            host, port = await watchers.discover_master(target.master_name)
+        finally:
+            for watcher in watchers.sentinels:
+                await watcher.aclose()
+        return str(host), int(port)
+
+    return find_master
+
+
+async def _greet_master(connection: Connection) -> None:
+    await connection.on_connect()
+    await connection.send_command("ROLE", check_health=False)
+    check_master(connection, await connection.read_response())
