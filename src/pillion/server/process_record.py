@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from pillion._version import VERSION
+from pillion._version import __version__
 from pillion.config import Config
 from pillion.server.slot import WorkEntry
 from pillion.storage.ops.base import Arg
@@ -43,7 +43,7 @@ def build_info(config: Config, identity: str, started_at_s: float, *, embedded: 
             "weights": [capsule.weights for capsule in capsules.values()],
             "labels": list(config.labels),
             "identity": identity,
-            "version": VERSION,
+            "version": __version__,
             "embedded": embedded,
         }
     )
@@ -76,7 +76,7 @@ def work_fields(running: Iterable[WorkEntry]) -> dict[str, bytes]:
 
 def process_title(tag: str, busy: int, concurrency: int, *, stopping: bool) -> str:
     """What `ps` shows (behaviour 9), such as `pillion 0.1.0 shop [2 of 10 busy]`."""
-    name = f"pillion {VERSION} {tag}".rstrip()
+    name = f"pillion {__version__} {tag}".rstrip()
     return f"{name} [{busy} of {concurrency} busy]" + (" stopping" if stopping else "")
 
 

@@ -118,7 +118,7 @@ class Promoter:
             if payload is None:
                 log.info("Client middleware vetoed a due job; it is dropped: %.200r", member)
                 return Fate.DROP
-            return ops.Move(member, payload["queue"], codec.dumps(payload))
+            return ops.Move(member, _queue_of(payload), codec.dumps(payload))
         except (DecodeError, InvalidJob) as exc:
             self._reporter.report(exc, {"context": "A due job cannot be read; it goes to the dead set as it is"})
             return Fate.BURY
@@ -155,3 +155,10 @@ class Promoter:
 
 def _is_due(score: float | None, now_s: float) -> bool:
     return score is not None and score <= now_s
+
+
+def _queue_of(payload: dict[str, Any]) -> str:
+    queue = payload.get("queue")
+    if isinstance(queue, str) and queue:
+        return queue
+    raise InvalidJob("queue", f"queue: expected a name, got {queue!r}. Without one the job cannot be pushed anywhere.")
