@@ -55,7 +55,7 @@ def _settle(waiter: asyncio.Future[Any], variables: contextvars.Context, run: Ca
         return
     try:
         waiter.set_result(variables.run(run))
-    except BaseException as error:  # noqa: BLE001 -- it is raised again elsewhere
+    except BaseException as error:  # noqa: BLE001 -- it is raised again inside the middleware
         waiter.set_exception(error)
 
 
@@ -78,20 +78,15 @@ async def run_in_thread(middleware: Callable[..., Any], context: Context, run: C
     loop = asyncio.get_running_loop()
     variables = contextvars.copy_context()
     ended: Future[Any] = Future()
-    inner: list[Future[Any]] = []
-
-    async def awaited() -> Any:
-        return await run()
+    inner = _Inner(run)
 
     def next_() -> Any:
-        future = asyncio.run_coroutine_threadsafe(awaited(), loop)
-        inner.append(future)
-        return future.result()
+        return asyncio.run_coroutine_threadsafe(inner.awaited(), loop).result()
 
     def body() -> None:
         try:
             ended.set_result(variables.run(middleware, *context, next_))
-        except BaseException as error:  # noqa: BLE001 -- it is raised again elsewhere
+        except BaseException as error:  # noqa: BLE001 -- it is raised again where the result is awaited
             ended.set_exception(error)
 
     threading.Thread(target=body, name="pillion.middleware", daemon=True).start()
@@ -99,8 +94,27 @@ async def run_in_thread(middleware: Callable[..., Any], context: Context, run: C
     try:
         return await asyncio.shield(waiting)
     except asyncio.CancelledError:
-        for future in inner:
-            future.cancel()
+        inner.cancel()
         with suppress(BaseException):
             await waiting
         raise
+
+
+class _Inner:
+    """What is inside of a middleware that runs in a thread; lives on the loop, can be cancelled at any time."""
+
+    def __init__(self, run: Callable[[], Awaitable[Any]]) -> None:
+        self._run = run
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
+
+    async def awaited(self) -> Any:
+        if self._cancelled:
+            raise asyncio.CancelledError
+        self._task = asyncio.current_task()
+        return await self._run()
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self._task is not None:
+            self._task.cancel()
