@@ -257,6 +257,17 @@ def test_a_queue_of_a_wrong_type_keeps_its_jobs_in_flight(scene: Scene, raw: red
     assert raw.hvals(inflight()) == [job("a")]
 
 
+def test_a_queue_of_a_wrong_type_does_not_hold_up_the_owners_other_queues(scene: Scene, raw: redis.Redis) -> None:
+    raw.set("queue:broken", "not a list")
+    list_owner(raw, "broken", "good")
+    hold(raw, job("a"), queue="broken")
+    hold(raw, job("b"), queue="good")
+    with pytest.raises(RedisError, match="WRONGTYPE"):
+        scene.reaper.recover(GONE)
+    assert run_order(raw, "good") == [job("b")]
+    assert raw.hexists("pl:owners", GONE)
+
+
 def test_jobs_are_given_back_when_redis_is_full(own_redis: RedisProcess) -> None:
     settings = RedisConfig(url=own_redis.url)
     storage = open_target(resolve_url(settings, {}), settings)

@@ -20,6 +20,7 @@ from pillion.errors import RedisUnavailable
 from pillion.server.scheduler import LOCK_TTL_S, RENEW_LOCK_EVERY_S, Scheduler
 from pillion.storage.connect import open_target
 from pillion.storage.ops import promote as ops
+from pillion.storage.ops.push import wake_scheduler
 from pillion.storage.sync import Storage
 from pillion.storage.target import resolve_url
 from pillion.storage.wake_wait import WakeWait
@@ -155,16 +156,9 @@ def test_a_job_due_soon_is_promoted_when_it_is_due(scene: Scene, raw: redis.Redi
     scene.leader()
     due_s = time.time() + 0.3
     raw.zadd("schedule", {job("a"): due_s})
-    scene.storage.run_all(list(ops.wake()))
+    scene.storage.run_all(wake_scheduler())
     until(lambda: run_order(raw))
     assert json.loads(run_order(raw)[0])["enqueued_at"] >= int(due_s * 1000)
-
-
-def test_the_wake_list_neither_grows_nor_stays(scene: Scene, raw: redis.Redis) -> None:
-    for _ in range(5):
-        scene.storage.run_all(list(ops.wake()))
-    assert raw.llen("pl:scheduler:wake") == 1
-    assert 0 < raw.ttl("pl:scheduler:wake") <= 5
 
 
 def test_a_clock_that_jumps_back_leaves_the_leader_looking(scene: Scene, raw: redis.Redis) -> None:

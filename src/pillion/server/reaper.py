@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from pillion.config import Config
@@ -50,6 +50,15 @@ class Recovered:
     jobs: tuple[Recovery, ...] = ()
     waiting: int = 0
     finished: bool = False
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one `recover` has got hold of so far."""
+
+    jobs: list[Recovery] = field(default_factory=list[Recovery])
+    waiting: int = 0
+    failure: RedisError | None = None
 
 
 class Reaper:
@@ -110,18 +119,28 @@ class Reaper:
         if raw is None:
             return Recovered()
         queues = OwnerRecord.parse(raw).queues
-        jobs: list[Recovery] = []
-        waiting = 0
+        tally = _Tally()
         try:
             for queue in queues:
-                # What is in the wait list was taken last, so it goes back first.
-                waiting += self._give_back.waiting(queue, identity, force=force)
-                jobs += self._give_back.inflight(queue, identity, force=force)
+                self._recover_queue(queue, identity, tally, force=force)
         except OwnerLives:
             log.info("%s lives after all; it keeps its jobs", identity)
-            return Recovered(tuple(jobs), waiting)
+            return Recovered(tuple(tally.jobs), tally.waiting)
+        if tally.failure is not None:
+            raise tally.failure
         retired = self._storage.run(reap.retire(identity, queues, force=force))
-        return Recovered(tuple(jobs), waiting, retired == 1)
+        return Recovered(tuple(tally.jobs), tally.waiting, retired == 1)
+
+    def _recover_queue(self, queue: str, identity: str, tally: _Tally, *, force: bool) -> None:
+        """One queue of an owner. One that cannot be written must not hold up the others."""
+        try:
+            # What is in the wait list was taken last, so it goes back first.
+            tally.waiting += self._give_back.waiting(queue, identity, force=force)
+            tally.jobs += self._give_back.inflight(queue, identity, force=force)
+        except RedisUnavailable:
+            raise
+        except RedisError as exc:
+            tally.failure = tally.failure or exc
 
     def recover_neighbours(self) -> int:
         """Give back, at once, the jobs of processes of this host that are gone. How many owners there were.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pillion.storage.ops.base import Arg, Op, call, command
+from pillion.storage.ops.base import Arg, Op, call
 from pillion.wire import keys
 
 
@@ -101,9 +101,3 @@ def process_count() -> Op[int]:
 
 def _at_least_one(reply: Any) -> int:
     return max(1, int(reply))
-
-
-def wake(ttl_s: int = 5) -> tuple[Op[Any], ...]:
-    """Make the elected scheduler look at once. The key never grows and does not stay."""
-    key = keys.SCHEDULER_WAKE
-    return command("LPUSH", key, "1"), command("LTRIM", key, 0, 0), command("EXPIRE", key, ttl_s)
