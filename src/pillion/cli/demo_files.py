@@ -46,7 +46,7 @@ def with_broken_ones(files: Sequence[Path], folder: Path) -> tuple[list[Path], s
     broken = sum(is_broken(path) for path in files if any(mark in path.as_posix() for mark in BROKEN_MARKS))
     if broken >= FEWEST_BROKEN:
         return list(files), ""
-    copies = list(_make_copies(files, folder))
+    copies = list(_make_copies(files[len(files) // 2 :], folder))  # files of some size
     note = f"{len(copies)} of the files are copies that were cut off in the middle, in {folder}: they cannot be parsed."
     return [*copies, *files], note if copies else ""
 
@@ -67,7 +67,7 @@ def _is_unreadable(source: bytes) -> bool:
 
 
 def _make_copies(files: Iterable[Path], folder: Path) -> Iterator[Path]:
-    """Copy files of some size, each cut off after an opening bracket."""
+    """Copy COPIES of the files, each cut off after an opening bracket."""
     folder.mkdir(parents=True, exist_ok=True)
     made = 0
     for path in files:
@@ -75,7 +75,7 @@ def _make_copies(files: Iterable[Path], folder: Path) -> Iterator[Path]:
         cut = source[: source.rfind(b"(", 0, len(source) // 2) + 1]
         if made == COPIES:
             return
-        if len(cut) > 20 and _is_unreadable(cut):
+        if _is_unreadable(cut):
             copy = folder / f"cut_{made + 1}_{path.name}"
             copy.write_bytes(cut)
             made += 1

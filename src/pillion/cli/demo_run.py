@@ -63,25 +63,23 @@ class Demo:
     def work(self, run: Run, results: Results, queue: DemoQueue, screen: Screen) -> None:
         """Push what is not pushed yet, run workers until every file has its row and all is added up."""
         queue.push_files(results.missing())
-        began_s = time.monotonic()
-        try:
-            with Workers(self.folder, self.results_file, self.processes) as workers:
-                self._watch(run, results, queue, screen, workers)
-        finally:
-            results.add_time(run, time.monotonic() - began_s)
+        with Workers(self.folder, self.results_file, self.processes) as workers:
+            self._watch(run, results, queue, screen, workers)
 
     def _watch(self, run: Run, results: Results, queue: DemoQueue, screen: Screen, workers: Workers) -> None:
-        last, moved_s = results.progress(run), time.monotonic()
-        while not last.is_summed_up:
-            screen.show(last)
+        seen, moved_s = results.progress(run), time.monotonic()
+        while not seen.is_summed_up:
+            screen.show(seen)
+            began_s = time.monotonic()
             workers.wait(LOOK_S)
             now, now_s = results.progress(run), time.monotonic()
-            if now != last:
-                last, moved_s = now, now_s
+            results.add_time(run, now_s - began_s)  # each time, as we may be killed
+            if now != seen:
+                seen, moved_s = now, now_s
             elif now_s - moved_s > STALLED_S:
                 self.nudge(run, results, queue, now)
                 moved_s = now_s
-        screen.show(last)
+        screen.show(seen)
 
     def nudge(self, run: Run, results: Results, queue: DemoQueue, progress: Progress) -> None:
         """Nothing has moved for a while: find the jobs that died without writing their row."""

@@ -95,11 +95,11 @@ def report_text(report: Report) -> str:
 
 
 def _further(report: Report) -> list[str]:
-    query = "SELECT path, functions, lines FROM results ORDER BY lines DESC LIMIT 10"
+    query = "SELECT lines, path FROM results ORDER BY lines DESC LIMIT 9"
     data = {
-        "the rows": f'sqlite3 -box {report.folder / "results.sqlite3"} "{query}"',
-        "the jobs' code": str(report.jobs_file),
-        "the workers' log": str(report.folder / "worker.log"),
+        "the jobs' code": _from_here(report.jobs_file),
+        "the workers' log": _from_here(report.folder / "worker.log"),
+        "the rows": f"""sqlite3 {_from_here(report.folder / "results.sqlite3")} "{query}\"""",
         "once more": "pillion demo; Ctrl-C in the middle is allowed, the next one goes on from there",
     }
     return [f"  {name:<17} {text}" for name, text in data.items()]
@@ -111,6 +111,10 @@ def _short(path: str, report: Report) -> str:
         if Path(path).is_relative_to(folder):
             return str(Path(path).relative_to(folder))
     return path
+
+
+def _from_here(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _cut(text: str) -> str:

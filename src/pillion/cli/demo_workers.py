@@ -38,7 +38,6 @@ class Workers:
             **clean_environ(folder, os.environ),
             PATH_VARIABLE: str(results),
             FD_VARIABLE: str(theirs),
-            "PILLION_LOG_LEVEL": "warn",
             "PYTHONPATH": os.pathsep.join([str(Path(pillion.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
         }
         with self._log.open("wb") as log:
