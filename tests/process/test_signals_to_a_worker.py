@@ -140,6 +140,13 @@ def test_usr2_does_no_harm(pillion_run: Start) -> None:
     assert run.stop() == 0
 
 
+def test_both_processes_of_a_supervisor_are_told(pillion_run: Start) -> None:
+    run = pillion_run("-p", "2").wait_ready(times=2)
+    run.signal("TSTP")
+    run.wait_log("Quiet (TSTP)", times=2)
+    assert run.stop() == 0
+
+
 # -- through Redis -----------------------------------------------------------------------------------
 
 
@@ -166,24 +173,4 @@ def test_a_stop_from_a_dashboard_leaves_the_other_worker_alone(
     push("Note", "still here")
     ledger.wait_for("still here")
     assert len(run.workers) == 1
-    assert run.stop() == 0
-
-
-def test_a_thread_dump_from_a_dashboard(pillion_run: Start, raw: redis.Redis) -> None:
-    run = pillion_run().wait_ready()
-    send_through_redis(raw, run.identities[0], "TTIN")
-    run.wait_log("MainThread")
-
-
-def test_an_unknown_signal_from_a_dashboard_is_named_in_the_log(pillion_run: Start, raw: redis.Redis) -> None:
-    run = pillion_run().wait_ready()
-    send_through_redis(raw, run.identities[0], "WINCH")
-    run.wait_log("Signal WINCH means nothing here")
-    assert run.stop() == 0
-
-
-def test_both_processes_of_a_supervisor_are_told(pillion_run: Start) -> None:
-    run = pillion_run("-p", "2").wait_ready(times=2)
-    run.signal("TSTP")
-    run.wait_log("Quiet (TSTP)", times=2)
     assert run.stop() == 0

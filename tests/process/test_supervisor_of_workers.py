@@ -46,11 +46,18 @@ def test_the_jobs_of_a_killed_worker_go_to_its_sibling_at_once(pillion_run: Star
 def test_a_job_that_exits_its_process_with_0_does_not_pass_for_an_orderly_stop(
     pillion_run: Start, push: Push, ledger: Ledger
 ) -> None:
-    run = pillion_run("-c", "1").wait_ready()
-    push("Exit", 0)
+    app = """+
+class ExitOnce(Job):
+    def perform(self):
+        if not is_open("second-time"):
+            os._exit(0)
+"""
+    run = pillion_run(app=app).wait_ready()
+    push("ExitOnce")
     run.wait_log("died, exit code 0")
-    push("Note", "served again")
-    ledger.wait_for("served again")
+    ledger.open("second-time")
+    run.wait_ready(times=2)
+    assert run.stop() == 0
 
 
 def test_a_job_that_kills_every_process_it_runs_in_ends_in_the_dead_set(

@@ -204,6 +204,7 @@ class Run:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(WATCHDOG_S)
+        self.wait_gone()  # else Redis could still hand a job of the next test to a connection of theirs
 
 
 class _Stat:

@@ -18,7 +18,9 @@ from pillion.server.lease import RENEW_EVERY_S, RETRY_EVERY_S, Lease
 from pillion.server.reaper import Reaper
 from pillion.server.reporter import Reporter
 from pillion.storage.connect import open_storage
+from pillion.storage.ops.base import command
 from pillion.storage.sync import Storage
+from pillion.wire import keys
 
 log = logging.getLogger("pillion")
 
@@ -83,10 +85,10 @@ class Guardian:
 
     def tick(self, now_s: float) -> None:
         """Do what is due at `now_s` (monotonic). Recovery comes first: jobs wait for it."""
-        if now_s < self.next_s or self._lease is None or self._reaper is None:
+        if now_s < self.next_s or self._storage is None or self._lease is None or self._reaper is None:
             return
         try:
-            self._recover_dead(self._reaper)
+            self._recover_dead(self._storage, self._reaper)
             self._lease.renew()
         except PillionError as exc:
             self._bear(exc)
@@ -102,12 +104,15 @@ class Guardian:
             self._storage.close()
         self._storage = self._lease = self._reaper = None
 
-    def _recover_dead(self, reaper: Reaper) -> None:
+    def _recover_dead(self, storage: Storage, reaper: Reaper) -> None:
         while self._dead:
-            recovered = reaper.recover(self._dead[0], force=True)
+            identity = self._dead[0]
+            recovered = reaper.recover(identity, force=True)
+            # It may have struck itself off before our last renewal, which then made a lease for nobody.
+            storage.run(command("UNLINK", keys.alive(identity)))
             count = len(recovered.jobs) + recovered.waiting
             if count:
-                log.info("Gave back %d jobs of %s, which is gone", count, self._dead[0])
+                log.info("Gave back %d jobs of %s, which is gone", count, identity)
             self._dead.pop(0)
 
     def _bear(self, exc: PillionError) -> None:

@@ -94,13 +94,21 @@ class Launcher:
 
     def start(self) -> None:
         """Start everything. Raises what a `startup` hook raises, and RedisError; then nothing was fetched."""
-        parts = self._parts
+        self.prepare()
+        self.work()
+
+    def prepare(self) -> None:
+        """All that comes before the first fetch. Raises as `start`."""
         self._config.freeze()
         self._lifecycle.fire("startup")
-        parts.records.register()
+        self._parts.records.register()
         if not self._supervised:
-            parts.lease.start()
-        self._guarded("taking back the jobs of dead processes", parts.take_back)
+            self._parts.lease.start()
+        self._guarded("taking back the jobs of dead processes", self._parts.take_back)
+
+    def work(self) -> None:
+        """Begin to take jobs. From here on a job may keep this process from saying another word."""
+        parts = self._parts
         for part in (parts.heartbeat, *parts.managers, parts.scheduler, *parts.background):
             part.start()
 

@@ -58,10 +58,12 @@ def run_worker(order: Order, link: Link, inbox: SignalInbox) -> int:
     """Boot, work until told to stop, return the exit code. The whole life of a supervised process."""
     try:
         launcher, news = boot(order, inbox)
+        # Before the first job: one that never lets go of the interpreter needs its lease renewed from outside.
+        link.send(READY, news.dump())
+        launcher.work()
     except Exception as exc:  # noqa: BLE001 - the supervisor decides what a failed boot means, and says it once
         link.send(FAILED, describe_failure(exc))
         return EXIT_BOOT
-    link.send(READY, news.dump())
     Worker(launcher, inbox, order.config.timeout_s, link).run()
     return EXIT_OK
 
@@ -70,9 +72,9 @@ def run_worker(order: Order, link: Link, inbox: SignalInbox) -> int:
 
 
 def boot(order: Order, inbox: SignalInbox) -> tuple[Launcher, News]:
-    """Load the app, check Redis, start all parts (behaviour 11).
+    """Load the app, check Redis, run the `startup` hooks, register (behaviour 11).
 
-    Returns the running launcher and what the supervisor has to know. Raises BootError, ConfigError,
+    Returns a launcher that is ready to work, and what the supervisor has to know. Raises BootError, ConfigError,
     RedisError, or whatever a `startup` hook raises.
     """
     config = order.config
@@ -87,7 +89,7 @@ def boot(order: Order, inbox: SignalInbox) -> tuple[Launcher, News]:
     runtime = make_runtime(config, target, order.nonce)
     version = check_redis(runtime.storage, warn=order.is_first)
     launcher = assemble(runtime, supervised=True, on_signal=inbox.put)
-    launcher.start()
+    launcher.prepare()
     log_start(runtime, version)
     return launcher, News(target.url, config.timeout_s)
 
@@ -146,7 +148,8 @@ class Worker:
         self._inbox = inbox
         self._link = link
         self._timeout_s = timeout_s
-        self._stopper: threading.Thread | None = None
+        self._stopping = False
+        self._drained = threading.Event()
         self._hard_exit_s = float("inf")
 
     def run(self) -> None:
@@ -163,7 +166,7 @@ class Worker:
         if time.monotonic() >= self._hard_exit_s:
             log.warning("Not everything ended in time; leaving. What is still in flight will be taken back.")
             return True
-        return self._stopper is not None and not self._stopper.is_alive()
+        return self._drained.is_set()
 
     def _sleep(self) -> None:
         watched: list[SignalInbox | Link] = [self._inbox]
@@ -175,7 +178,7 @@ class Worker:
     def _obey(self, name: str) -> None:
         action = action_of(name)
         if action is Action.STOP:
-            if name == "INT" and self._stopper is not None:
+            if name == "INT" and self._stopping:
                 self._hurry()
             self._stop(name)
         elif action is Action.QUIET:
@@ -199,15 +202,15 @@ class Worker:
             self._hurry()
 
     def _stop(self, why: str) -> None:
-        if self._stopper is not None:
+        if self._stopping:
             return
+        self._stopping = True
         log.info("Stopping (%s): running jobs have %g s to end", why, self._timeout_s)
         if self._link is not None:
             self._link.send(STOPPING)
         deadline_s = time.monotonic() + self._timeout_s
         self._hard_exit_s = deadline_s + HARD_EXIT_GRACE_S
-        self._stopper = threading.Thread(target=self._drain, args=(deadline_s,), name="pillion.stop", daemon=True)
-        self._stopper.start()
+        threading.Thread(target=self._drain, args=(deadline_s,), name="pillion.stop", daemon=True).start()
 
     def _drain(self, deadline_s: float) -> None:
         try:
@@ -215,6 +218,7 @@ class Worker:
         except Exception:
             log.exception("The orderly stop failed; leaving all the same")
         finally:
+            self._drained.set()
             self._inbox.put("")  # wakes the main thread
 
     def _hurry(self) -> None:
