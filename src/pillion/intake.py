@@ -117,8 +117,8 @@ class Intake:
 
     def _bulk_payloads(self, order: BulkOrder, now_s: float, pool: object) -> Iterator[Payload | None]:
         job, definition = _job_of(order.item)
-        template = self._completed(order.item, definition, now_s)
         fixed_jid = order.item.get("jid")
+        template = self._completed({**order.item, "jid": fixed_jid or "-"}, definition, now_s)
         for args, at in order.calls:
             if definition is not None:
                 definition.check(args)

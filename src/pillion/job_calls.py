@@ -70,21 +70,33 @@ class Pusher:
         self.when = when
         self.inline = inline
 
-    def push_call(self, args: Args, kwargs: Kwargs, when: Interval | None = None) -> str | None:
-        """Push one job, or run it if `sync` is set."""
-        if self.inline and when is None:
-            run = self._prepared_run(self.home.client(), args, kwargs)
-            return run.jid if run is not None and run.run() else None
+    def push_now(self, args: Args, kwargs: Kwargs) -> str | None:
+        """Push one job (for later, if `when` is set), or run it if `inline` is."""
         client = self.home.client()
-        return client.push(self._item(client, args, kwargs, when))
+        if self.inline:
+            run = self._prepared_run(client, args, kwargs)
+            return run.jid if run is not None and run.run() else None
+        item = self._item(args, kwargs)
+        return client.push(item if self.when is None else {**item, **client.due(self.when)})
 
-    async def push_call_aio(self, args: Args, kwargs: Kwargs, when: Interval | None = None) -> str | None:
-        """Push one job from an event loop, or run it if `sync` is set."""
+    async def push_now_aio(self, args: Args, kwargs: Kwargs) -> str | None:
+        """As `push_now`, from an event loop."""
         client = self.home.async_client()
-        if self.inline and when is None:
+        if self.inline:
             run = self._prepared_run(client, args, kwargs)
             return run.jid if run is not None and await run.run_async() else None
-        return await client.push(self._item(client, args, kwargs, when))
+        item = self._item(args, kwargs)
+        return await client.push(item if self.when is None else {**item, **client.due(self.when)})
+
+    def push_later(self, args: Args, kwargs: Kwargs, interval: Interval) -> str | None:
+        """Push one job for later."""
+        client = self.home.client()
+        return client.push({**self._item(args, kwargs), **client.due(interval)})
+
+    async def push_later_aio(self, args: Args, kwargs: Kwargs, interval: Interval) -> str | None:
+        """As `push_later`, from an event loop."""
+        client = self.home.async_client()
+        return await client.push({**self._item(args, kwargs), **client.due(interval)})
 
     def run_inline(self, args: Args, kwargs: Kwargs) -> bool | None:
         """Run the job in this thread."""
@@ -103,10 +115,8 @@ class Pusher:
             given.setdefault("at", self.when)
         return {**self.options, **given, "args": args_list, "class": self.job}
 
-    def _item(self, client: Client | AsyncClient, args: Args, kwargs: Kwargs, when: Interval | None) -> dict[str, Any]:
-        item = {**self.options, "args": self._positions(args, kwargs), "class": self.job}
-        interval = self.when if when is None else when
-        return item if interval is None else {**item, **client.due(interval)}
+    def _item(self, args: Args, kwargs: Kwargs) -> dict[str, Any]:
+        return {**self.options, "args": self._positions(args, kwargs), "class": self.job}
 
     def _positions(self, args: Args, kwargs: Kwargs) -> Args:
         if not kwargs:
@@ -115,7 +125,7 @@ class Pusher:
         return args if signature is None else signature.bind(args, kwargs)
 
     def _prepared_run(self, client: Client | AsyncClient, args: Args, kwargs: Kwargs) -> InlineRun | None:
-        payload = client.prepare({**self.options, "args": self._positions(args, kwargs), "class": self.job})
+        payload = client.prepare(self._item(args, kwargs))
         return None if payload is None else InlineRun(payload, self.home.config(), self.home.registry())
 
 
@@ -135,11 +145,11 @@ class PerformAsync(_Call, Generic[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """Push. Returns the jid, or None if client middleware stopped it. Raises InvalidJob, JobArgumentError."""
-        return self._pusher.push_call(args, kwargs)
+        return self._pusher.push_now(args, kwargs)
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """The same, to be awaited."""
-        return await self._pusher.push_call_aio(args, kwargs)
+        return await self._pusher.push_now_aio(args, kwargs)
 
 
 class PerformIn(_Call, Generic[P]):
@@ -153,11 +163,11 @@ class PerformIn(_Call, Generic[P]):
 
     def __call__(self, interval: Interval, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """Push. Returns the jid, or None if client middleware stopped it. Raises InvalidJob, JobArgumentError."""
-        return self._pusher.push_call(args, kwargs, interval)
+        return self._pusher.push_later(args, kwargs, interval)
 
     async def aio(self, interval: Interval, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """The same, to be awaited."""
-        return await self._pusher.push_call_aio(args, kwargs, interval)
+        return await self._pusher.push_later_aio(args, kwargs, interval)
 
 
 class PerformInline(_Call, Generic[P]):

@@ -133,8 +133,8 @@ class Registry:
             self._definitions[definition.wire_name] = definition
 
     def find(self, name: str) -> JobDefinition:
-        """The job of that name. Raises UnknownJobClass, with what to do about it."""
-        definition = self._definitions.get(name)
+        """The job of that name. Raises UnknownJobClass, with what to do about it; also for what is no text."""
+        definition = self._definitions.get(name) if type(name) is str else None
         if definition is None:
             raise UnknownJobClass(self._unknown(name))
         return definition

@@ -1,0 +1,101 @@
+"""Options are checked where they are written: in the class statement, the decorator, or `set` (behaviour 2)."""
+
+import logging
+from datetime import datetime, timedelta
+
+import pytest
+from own_home import OwnHome
+
+from pillion.errors import ConfigError
+from pillion.job_options import check_options
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("queue", ""),
+        ("queue", "has space"),
+        ("queue", 5),
+        ("retry", "often"),
+        ("retry", -1),
+        ("retry", 1.5),
+        ("retry_for", "1h"),
+        ("retry_for", True),
+        ("retry_for", 1_000_000_001),
+        ("retry_for", float("nan")),
+        ("retry_queue", "a b"),
+        ("backtrace", -1),
+        ("backtrace", "all"),
+        ("dead", 0),
+        ("tags", "billing"),
+        ("tags", ["a", 1]),
+        ("tags", {"a"}),
+        ("log_level", "loud"),
+        ("log_level", 7),
+        ("profile", True),
+        ("display_class", ""),
+        ("jid", "x"),
+        ("args", []),
+        ("custom", object()),
+        ("custom", (1, 2)),
+        ("custom", {"at": datetime(2030, 1, 1)}),
+    ],
+)
+def test_a_wrong_option_is_refused_by_name(name, value):
+    with pytest.raises(ConfigError) as error:
+        check_options({name: value})
+    assert error.value.option == name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wire"),
+    [
+        ("queue", "a-b_c.d:E9", "a-b_c.d:E9"),
+        ("retry", True, True),
+        ("retry", False, False),
+        ("retry", 0, 0),
+        ("retry_for", timedelta(hours=1), 3600),
+        ("retry_for", 90.9, 90),
+        ("backtrace", True, True),
+        ("backtrace", 10, 10),
+        ("tags", ("a", "b"), ["a", "b"]),
+        ("log_level", logging.WARNING, "warn"),
+        ("log_level", "WARNING", "warn"),
+        ("log_level", "debug", "debug"),
+        ("custom", {"deep": [1, None, "x"]}, {"deep": [1, None, "x"]}),
+    ],
+)
+def test_a_right_option_takes_its_wire_form(name, value, wire):
+    assert check_options({name: value}) == {name: wire}
+
+
+def test_options_keep_their_order():
+    assert list(check_options({"tags": [], "queue": "a", "custom": 1})) == ["tags", "queue", "custom"]
+
+
+def test_the_class_statement_the_decorator_and_set_all_check():
+    home = OwnHome()
+
+    class Fine(home.Job):
+        def perform(self): ...
+
+    with pytest.raises(ConfigError):
+
+        class Wrong(home.Job, queue="has space"):
+            def perform(self): ...
+
+    for wrong in (
+        lambda: home.job(retry="often")(lambda: None),
+        lambda: Fine.set(tags="billing"),
+        lambda: Fine.configure(dead=1),
+        lambda: Fine.queue_as(""),
+    ):
+        with pytest.raises(ConfigError):
+            wrong()
+
+
+def test_a_wrong_job_is_not_registered():
+    home = OwnHome()
+    with pytest.raises(ConfigError):
+        home.job(retry="often")(lambda: None)
+    assert home.jobs.names() == []
