@@ -71,6 +71,7 @@ class Process:
             background=[FakeService("reaper", self.diary)],
             lease=FakeService("lease", self.diary),
             take_back=lambda: self.diary.append("take back"),
+            on_leaving=lambda: self.diary.append("leaving"),
         )
         reporter = Reporter(self.config)
         lifecycle = Lifecycle(self.config, reporter)
@@ -174,6 +175,7 @@ def test_the_order_of_a_stop(process: Process) -> None:
         "stop reaper",
         "stop heartbeat",
         "stop lease",
+        "leaving",
         "release",
         "hook exit",
     ]

@@ -21,6 +21,7 @@ LONGEST_RESTART_DELAY_S = 30.0
 READY = "ready"  # worker -> supervisor: booted, taking jobs; its News follow
 FAILED = "failed"  # worker -> supervisor: could not boot; the reason follows
 STOPPING = "stopping"  # worker -> supervisor: will exit on purpose
+LEAVING = "leaving"  # worker -> supervisor: holds no job any more, needs no lease
 HURRY = "hurry"  # supervisor -> worker: do not wait for the deadline
 
 _END = b"\0"
@@ -96,6 +97,11 @@ class Child:
     def ready(self) -> bool:
         """It has booted."""
         return READY in self.words
+
+    @property
+    def needs_lease(self) -> bool:
+        """It may hold jobs."""
+        return LEAVING not in self.words
 
     def listen(self) -> None:
         """Take in what it has said."""

@@ -10,9 +10,9 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from pillion.config import Config
+from pillion.config import Config, RedisConfig
 from pillion.errors import PillionError
 from pillion.server.lease import RENEW_EVERY_S, RETRY_EVERY_S, Lease
 from pillion.server.reaper import Reaper
@@ -69,8 +69,7 @@ class Guardian:
         """Use the Redis that the workers use. They tell it each time one of them has booted."""
         if news.redis_url != self._url:
             self.close()
-            settings = replace(self._config.redis, url=news.redis_url, db=None, sentinels=(), ssl={})
-            self._storage = open_storage(Config(redis=settings))
+            self._storage = open_storage(Config(redis=RedisConfig(url=news.redis_url, pool_size=1)))
             self._lease = Lease(self._storage, self._identities, self._reporter)
             # Poison pills are left to the next worker: only it knows the app's death handlers.
             self._reaper = Reaper(self._storage, self._config, "", self._reporter, bury_poison=False)

@@ -55,7 +55,8 @@ class Parts:
 
     `managers`: one for each capsule. `background`: what runs until the end beside them (the reaper).
     `lease` is the thread that renews this process's own lease. `take_back` gives back the jobs of
-    processes that are known to be dead, once, before the first fetch.
+    processes that are known to be dead, once, before the first fetch. `on_leaving` is called when the
+    lease is about to end: who else renews it should stop doing so.
     """
 
     records: Records
@@ -65,6 +66,7 @@ class Parts:
     background: Sequence[Service]
     lease: Service
     take_back: Callable[[], object]
+    on_leaving: Callable[[], object]
 
 
 class Launcher:
@@ -175,6 +177,7 @@ class Launcher:
         parts = self._parts
         for part in (*parts.background, parts.heartbeat, parts.lease):
             self._guarded("stopping", partial(part.stop, deadline_s))
+        self._guarded("leaving", parts.on_leaving)
         self._guarded("leaving the list of owners", parts.records.release)
         self._lifecycle.fire("exit")
 
@@ -186,12 +189,17 @@ class Launcher:
 
 
 def assemble(
-    runtime: Runtime, *, on_signal: Callable[[str], None], supervised: bool = False, embedded: bool = False
+    runtime: Runtime,
+    *,
+    on_signal: Callable[[str], None],
+    on_leaving: Callable[[], object] = lambda: None,
+    supervised: bool = False,
+    embedded: bool = False,
 ) -> Launcher:
     """A launcher with all its parts, not started.
 
     Parameters: `on_signal` is given signals that come through Redis. `supervised`: another process
-    renews the lease. `embedded`: this process belongs to another program, and says so in its record.
+    renews the lease, until `on_leaving` is called. `embedded`: this process belongs to another program, and says so in its record.
     """
     config, storage, identity, reporter = runtime.config, runtime.storage, runtime.identity, runtime.reporter
     lifecycle = Lifecycle(config, reporter)
@@ -219,6 +227,7 @@ def assemble(
         background=[reaper],
         lease=Lease(storage, lambda: [identity], reporter),
         take_back=reaper.recover_neighbours,
+        on_leaving=on_leaving,
     )
     launcher = Launcher(config, parts, lifecycle, reporter, supervised=supervised)
     return launcher

@@ -109,7 +109,7 @@ class Supervisor:
         return [seat.child for seat in self._seats if seat.child is not None]
 
     def _identities(self) -> list[str]:
-        return [child.identity for child in self._children()]
+        return [child.identity for child in self._children() if child.needs_lease]
 
     # -- the loop ----------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pillion import default
@@ -23,7 +24,7 @@ from pillion._version import VERSION
 from pillion.client import Client
 from pillion.config import Config
 from pillion.errors import PillionError
-from pillion.server.children import FAILED, HURRY, READY, STOPPING, Link
+from pillion.server.children import FAILED, HURRY, LEAVING, READY, STOPPING, Link
 from pillion.server.guardian import News
 from pillion.server.identity import default_tag, make_identity
 from pillion.server.launcher import Launcher, assemble
@@ -57,7 +58,7 @@ class Order:
 def run_worker(order: Order, link: Link, inbox: SignalInbox) -> int:
     """Boot, work until told to stop, return the exit code. The whole life of a supervised process."""
     try:
-        launcher, news = boot(order, inbox)
+        launcher, news = boot(order, inbox, link)
         # Before the first job: one that never lets go of the interpreter needs its lease renewed from outside.
         link.send(READY, news.dump())
         launcher.work()
@@ -71,7 +72,7 @@ def run_worker(order: Order, link: Link, inbox: SignalInbox) -> int:
 # -- booting ---------------------------------------------------------------------------------------
 
 
-def boot(order: Order, inbox: SignalInbox) -> tuple[Launcher, News]:
+def boot(order: Order, inbox: SignalInbox, link: Link) -> tuple[Launcher, News]:
     """Load the app, check Redis, run the `startup` hooks, register (behaviour 11).
 
     Returns a launcher that is ready to work, and what the supervisor has to know. Raises BootError, ConfigError,
@@ -88,7 +89,7 @@ def boot(order: Order, inbox: SignalInbox) -> tuple[Launcher, News]:
     target = resolve_url(config.redis, os.environ, config.embedded_data_dir)
     runtime = make_runtime(config, target, order.nonce)
     version = check_redis(runtime.storage, warn=order.is_first)
-    launcher = assemble(runtime, supervised=True, on_signal=inbox.put)
+    launcher = assemble(runtime, supervised=True, on_signal=inbox.put, on_leaving=partial(link.send, LEAVING))
     launcher.prepare()
     log_start(runtime, version)
     return launcher, News(target.url, config.timeout_s)
