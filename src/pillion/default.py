@@ -10,13 +10,16 @@ import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from pillion.client import AsyncClient, Client
 from pillion.config import Config
 from pillion.job import BaseJob, JobDecorator
 from pillion.registry import Registry
+
+if TYPE_CHECKING:  # pushing from threads does not need asyncio
+    from asyncio import AbstractEventLoop
 
 Block = Callable[[Config], Any]
 B = TypeVar("B", bound=Block)
@@ -35,7 +38,7 @@ class Default:
         self._config: Config | None = None
         self._is_server = False
         self._client: Client | None = None
-        self._async_clients: WeakKeyDictionary[object, AsyncClient] = WeakKeyDictionary()
+        self._async_clients: WeakKeyDictionary[AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
         self._server_blocks: list[Block] = []
         self._client_blocks: list[Block] = []
 
@@ -134,11 +137,14 @@ class Default:
                 self._client = Client(open_storage(config), config)
             return self._client
 
-    def _open_async(self, loop: object) -> AsyncClient:
+    def _open_async(self, loop: AbstractEventLoop) -> AsyncClient:
         with self._lock:
             from pillion.storage.connect import open_async_storage
 
             config = self.config()
+            # A pool in use refers to its loop, so the weak reference alone would keep both for ever.
+            for ended in [known for known in self._async_clients if known.is_closed()]:
+                del self._async_clients[ended]
             client = AsyncClient(open_async_storage(config), config)
             self._async_clients[loop] = client
             return client

@@ -205,7 +205,6 @@ def test_a_jid_for_a_single_job_is_kept(home, client):
         (bulk([[1]], batch_size="10"), "batch_size"),
         (bulk([[1]], queue=""), "queue"),
     ],
-    ids=str,
 )
 def test_a_wrong_bulk_push_is_refused_by_field_and_nothing_is_written(home, client, item, field):
     with pytest.raises(InvalidJob) as error:

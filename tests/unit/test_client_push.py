@@ -167,7 +167,7 @@ def test_a_class_that_is_no_job_is_refused_with_its_ancestors(client):
 
     class Dog(Animal): ...
 
-    with pytest.raises(InvalidJob, match="Dog, which is not derived from Job .*Animal"):
+    with pytest.raises(InvalidJob, match=r"Dog, which is not derived from Job .*Animal"):
         client.push({"class": Dog, "args": []})
 
 

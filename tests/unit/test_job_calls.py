@@ -11,6 +11,8 @@ from own_home import NOW_MS, NOW_S, OwnHome
 
 from pillion.errors import ConfigError, InvalidJob
 
+NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001 -- naive on purpose
+
 
 @pytest.fixture
 def home():
@@ -68,7 +70,7 @@ def test_what_is_due_already_is_pushed_at_once_without_at(home, order, moment):
     assert home.sent.scheduled == []
 
 
-@pytest.mark.parametrize("moment", ["5", None, True, float("nan"), datetime(2030, 1, 1)])
+@pytest.mark.parametrize("moment", ["5", None, True, float("nan"), NAIVE])
 def test_what_is_no_time_is_refused(home, order, moment):
     with pytest.raises(InvalidJob) as error:
         order.perform_in(moment, 42)

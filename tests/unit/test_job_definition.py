@@ -111,7 +111,11 @@ def test_a_class_without_perform_is_a_base_that_is_not_registered(home):
 def test_pushing_a_base_class_is_refused_and_says_what_to_do(home):
     class ApplicationJob(home.Job): ...
 
-    for push in (ApplicationJob.perform_async, ApplicationJob.perform_inline, ApplicationJob.set(queue="x").perform_async):
+    for push in (
+        ApplicationJob.perform_async,
+        ApplicationJob.perform_inline,
+        ApplicationJob.set(queue="x").perform_async,
+    ):
         with pytest.raises(InvalidJob, match=r"without a perform of its own.*Define perform"):
             push(1)
     with pytest.raises(InvalidJob):
@@ -312,15 +316,15 @@ def test_a_hook_with_the_wrong_parameters_is_refused(home):
 
 def test_transient_exceptions_are_known_for_classes_and_functions(home):
     class Charge(home.Job):
-        transient_exceptions = [ConnectionError, "stripe.RateLimitError"]
+        transient_exceptions = (ConnectionError, "stripe.RateLimitError")
 
         def perform(self): ...
 
     @home.job(transient_exceptions=[ConnectionError])
     def charge(): ...
 
-    assert Charge.__job__.transient_exceptions == [ConnectionError, "stripe.RateLimitError"]
-    assert Charge.__job__.new({}).transient_exceptions == [ConnectionError, "stripe.RateLimitError"]
+    assert Charge.__job__.transient_exceptions == (ConnectionError, "stripe.RateLimitError")
+    assert Charge.__job__.new({}).transient_exceptions == (ConnectionError, "stripe.RateLimitError")
     assert charge.__job__.new({}).transient_exceptions == [ConnectionError]
 
 
