@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import redis
 from redis_process import RedisProcess
-from services import GONE, ME, Reports, Watch, alive, hold, inflight, job, list_owner, run_order, waiting
+from services import GONE, ME, NOW_S, ReaperScene, Reports, alive, hold, inflight, job, list_owner, run_order, waiting
 
 from pillion.config import Config, RedisConfig
-from pillion.errors import PoisonPill, RedisError
+from pillion.errors import RedisError
 from pillion.server.give_back import Recovery
 from pillion.server.reaper import Reaper
 from pillion.storage.connect import open_target
@@ -22,39 +18,10 @@ from pillion.storage.ops import reap as ops
 from pillion.storage.sync import Storage
 from pillion.storage.target import resolve_url
 
-NOW_S = 1795300100.5
-
-
-class Scene:
-    """A reaper, and everything it tells others."""
-
-    def __init__(
-        self, storage: Storage, *, bury_poison: bool = True, then: Callable[[], object] = int, **options: Any
-    ) -> None:
-        self.config = Config(**options)
-        self.reports = Reports(self.config)
-        self.deaths: list[tuple[dict[str, Any], BaseException]] = []
-        self.config.death_handlers.append(lambda payload, exc: self.deaths.append((payload, exc)))
-        self.recoveries: list[Recovery] = []
-        self.then = then  # called after each recovery
-        self.reaper = Reaper(
-            storage,
-            self.config,
-            ME,
-            self.reports,
-            bury_poison=bury_poison,
-            on_recovery=self._recovered,
-            clock=Watch(NOW_S),
-        )
-
-    def _recovered(self, recovery: Recovery) -> None:
-        self.recoveries.append(recovery)
-        self.then()
-
 
 @pytest.fixture
-def scene(storage: Storage) -> Scene:
-    return Scene(storage)
+def scene(storage: Storage) -> ReaperScene:
+    return ReaperScene(storage)
 
 
 def everything(raw: redis.Redis) -> dict[bytes, bytes | None]:
@@ -64,7 +31,7 @@ def everything(raw: redis.Redis) -> dict[bytes, bytes | None]:
 # -- back to the queue -----------------------------------------------------------------------------
 
 
-def test_jobs_go_back_byte_for_byte_the_oldest_next_to_run(scene: Scene, raw: redis.Redis) -> None:
+def test_jobs_go_back_byte_for_byte_the_oldest_next_to_run(scene: ReaperScene, raw: redis.Redis) -> None:
     odd = b'{"jid": "x",  "args":[1.0,[],12345678901234567890123], "class":"A"}'
     list_owner(raw)
     hold(raw, *(job(f"j{token}") for token in range(1, 12)), odd)
@@ -73,7 +40,7 @@ def test_jobs_go_back_byte_for_byte_the_oldest_next_to_run(scene: Scene, raw: re
     assert run_order(raw) == [*(job(f"j{token}") for token in range(1, 12)), odd, job("waiting")]
 
 
-def test_every_queue_gets_its_own_jobs(scene: Scene, raw: redis.Redis) -> None:
+def test_every_queue_gets_its_own_jobs(scene: ReaperScene, raw: redis.Redis) -> None:
     list_owner(raw, "high", "a:b")
     hold(raw, job("a"), queue="high")
     hold(raw, job("b"), queue="a:b")
@@ -81,7 +48,7 @@ def test_every_queue_gets_its_own_jobs(scene: Scene, raw: redis.Redis) -> None:
     assert (run_order(raw, "high"), run_order(raw, "a:b")) == ([job("a")], [job("b")])
 
 
-def test_an_owner_with_nothing_left_is_struck_off(scene: Scene, raw: redis.Redis) -> None:
+def test_an_owner_with_nothing_left_is_struck_off(scene: ReaperScene, raw: redis.Redis) -> None:
     list_owner(raw)
     hold(raw, job("a"))
     raw.sadd("processes", GONE, ME)
@@ -90,12 +57,12 @@ def test_an_owner_with_nothing_left_is_struck_off(scene: Scene, raw: redis.Redis
     assert raw.smembers("processes") == {ME.encode()}
 
 
-def test_an_owner_that_is_not_listed_is_nothing_to_do(scene: Scene, raw: redis.Redis) -> None:
+def test_an_owner_that_is_not_listed_is_nothing_to_do(scene: ReaperScene, raw: redis.Redis) -> None:
     assert scene.reaper.recover("nobody", force=True) == scene.reaper.recover("nobody")
     assert raw.dbsize() == 0
 
 
-def test_many_jobs_come_back_in_order(scene: Scene, raw: redis.Redis) -> None:
+def test_many_jobs_come_back_in_order(scene: ReaperScene, raw: redis.Redis) -> None:
     jobs = [job(f"j{n:04}") for n in range(1050)]
     list_owner(raw)
     hold(raw, *jobs)
@@ -103,7 +70,9 @@ def test_many_jobs_come_back_in_order(scene: Scene, raw: redis.Redis) -> None:
     assert run_order(raw) == jobs
 
 
-def test_each_recovery_is_logged_and_told(scene: Scene, raw: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_recovery_is_logged_and_told(
+    scene: ReaperScene, raw: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
     list_owner(raw)
     hold(raw, job("j1"))
     with caplog.at_level(logging.WARNING, logger="pillion"):
@@ -127,7 +96,7 @@ def test_a_listener_that_fails_stops_nothing(storage: Storage, raw: redis.Redis)
 # -- private wait lists ----------------------------------------------------------------------------
 
 
-def test_private_wait_lists_are_emptied_without_counting_a_recovery(scene: Scene, raw: redis.Redis) -> None:
+def test_private_wait_lists_are_emptied_without_counting_a_recovery(scene: ReaperScene, raw: redis.Redis) -> None:
     list_owner(raw)
     raw.lpush(waiting(), job("a"), job("b"))
     result = scene.reaper.recover(GONE)
@@ -136,7 +105,7 @@ def test_private_wait_lists_are_emptied_without_counting_a_recovery(scene: Scene
     assert raw.keys("pl:recovered:*") == []
 
 
-def test_jobs_in_flight_run_before_those_of_the_wait_list(scene: Scene, raw: redis.Redis) -> None:
+def test_jobs_in_flight_run_before_those_of_the_wait_list(scene: ReaperScene, raw: redis.Redis) -> None:
     list_owner(raw)
     hold(raw, job("running"))
     raw.lpush(waiting(), job("not begun"))
@@ -144,7 +113,7 @@ def test_jobs_in_flight_run_before_those_of_the_wait_list(scene: Scene, raw: red
     assert run_order(raw) == [job("running"), job("not begun")]
 
 
-def test_a_long_wait_list_is_emptied(scene: Scene, raw: redis.Redis) -> None:
+def test_a_long_wait_list_is_emptied(scene: ReaperScene, raw: redis.Redis) -> None:
     jobs = [job(f"j{n}") for n in range(250)]
     list_owner(raw)
     raw.lpush(waiting(), *jobs)
@@ -155,7 +124,7 @@ def test_a_long_wait_list_is_emptied(scene: Scene, raw: redis.Redis) -> None:
 # -- leases ----------------------------------------------------------------------------------------
 
 
-def test_while_the_lease_runs_nothing_is_touched(scene: Scene, raw: redis.Redis) -> None:
+def test_while_the_lease_runs_nothing_is_touched(scene: ReaperScene, raw: redis.Redis) -> None:
     list_owner(raw)
     hold(raw, job("a"))
     raw.lpush(waiting(), job("b"))
@@ -165,7 +134,7 @@ def test_while_the_lease_runs_nothing_is_touched(scene: Scene, raw: redis.Redis)
     assert everything(raw) == before
 
 
-def test_force_goes_over_a_running_lease(scene: Scene, raw: redis.Redis) -> None:
+def test_force_goes_over_a_running_lease(scene: ReaperScene, raw: redis.Redis) -> None:
     list_owner(raw)
     hold(raw, job("a"))
     raw.lpush(waiting(), job("b"))
@@ -176,7 +145,7 @@ def test_force_goes_over_a_running_lease(scene: Scene, raw: redis.Redis) -> None
 
 
 def test_a_lease_that_returns_halfway_stops_the_give_back_there(storage: Storage, raw: redis.Redis) -> None:
-    scene = Scene(storage, then=lambda: raw.set(alive(), 1))
+    scene = ReaperScene(storage, then=lambda: raw.set(alive(), 1))
     list_owner(raw, "one", "two")
     hold(raw, job("a"), queue="one")
     hold(raw, job("b"), queue="two")
@@ -217,7 +186,7 @@ def test_a_reaper_killed_at_any_step_leaves_each_job_in_one_place_and_the_next_g
         for token in range(5, 5 - done, -1):  # what a reaper has done when it is killed
             storage.run(ops.reclaim("default", GONE, b"%d" % token, f"j{token - 1}", limit=3, force=False))
         assert sorted([*run_order(raw), *raw.hvals(inflight())]) == jobs
-        assert Scene(storage).reaper.recover(GONE).finished
+        assert ReaperScene(storage).reaper.recover(GONE).finished
         assert run_order(raw) == jobs
 
 
@@ -236,14 +205,14 @@ def test_an_owner_that_fetched_again_is_not_struck_off(storage: Storage, raw: re
     assert raw.hexists("pl:owners", GONE)
 
 
-def test_giving_back_survives_a_flush_of_the_scripts(scene: Scene, raw: redis.Redis) -> None:
+def test_giving_back_survives_a_flush_of_the_scripts(scene: ReaperScene, raw: redis.Redis) -> None:
     raw.script_flush()
     list_owner(raw)
     hold(raw, job("a"))
     assert scene.reaper.recover(GONE).finished
 
 
-def test_a_queue_of_a_wrong_type_keeps_its_jobs_in_flight(scene: Scene, raw: redis.Redis) -> None:
+def test_a_queue_of_a_wrong_type_keeps_its_jobs_in_flight(scene: ReaperScene, raw: redis.Redis) -> None:
     raw.set("queue:default", "not a list")
     list_owner(raw)
     hold(raw, job("a"))
@@ -257,7 +226,7 @@ def test_a_queue_of_a_wrong_type_keeps_its_jobs_in_flight(scene: Scene, raw: red
     assert raw.hvals(inflight()) == [job("a")]
 
 
-def test_a_queue_of_a_wrong_type_does_not_hold_up_the_owners_other_queues(scene: Scene, raw: redis.Redis) -> None:
+def test_a_queue_of_a_wrong_type_does_not_hold_up_the_owners_other_queues(scene: ReaperScene, raw: redis.Redis) -> None:
     raw.set("queue:broken", "not a list")
     list_owner(raw, "broken", "good")
     hold(raw, job("a"), queue="broken")
@@ -277,134 +246,7 @@ def test_jobs_are_given_back_when_redis_is_full(own_redis: RedisProcess) -> None
         raw.lpush(waiting(), job("b"))
         raw.set("pl:recovered:pill", 2)
         own_redis.config_set(maxmemory=1, maxmemory_policy="noeviction")
-        assert Scene(storage).reaper.recover(GONE).finished
+        assert ReaperScene(storage).reaper.recover(GONE).finished
         assert run_order(raw) == [job("a"), job("b")]
         assert raw.zcard("dead") == 1
     storage.close()
-
-
-# -- poison ----------------------------------------------------------------------------------------
-
-
-def die_with(raw: redis.Redis, scene: Scene, payload: bytes) -> None:
-    """A process dies with this job in flight, and is recovered."""
-    list_owner(raw)
-    raw.delete("queue:default")
-    hold(raw, payload)
-    scene.reaper.recover(GONE)
-
-
-def test_the_third_recovery_goes_to_the_dead_set(scene: Scene, raw: redis.Redis) -> None:
-    for _ in range(2):
-        die_with(raw, scene, job("pill"))
-        assert run_order(raw) == [job("pill")]
-    die_with(raw, scene, job("pill"))
-    assert run_order(raw) == []
-    ((member, score),) = raw.zrange("dead", 0, -1, withscores=True)
-    fields = json.loads(member)
-    assert score == NOW_S
-    assert fields["error_class"] == "pillion.errors.PoisonPill"
-    assert "3 times" in fields["error_message"]
-    assert (fields["queue"], fields["retry_count"], fields["failed_at"]) == ("default", 0, int(NOW_S * 1000))
-    assert not raw.exists("pl:owners")
-
-
-def test_the_death_handlers_are_told(scene: Scene, raw: redis.Redis) -> None:
-    for _ in range(3):
-        die_with(raw, scene, job("pill"))
-    ((payload, error),) = scene.deaths
-    assert payload["jid"] == "pill"
-    assert "discarded_at" not in payload
-    assert isinstance(error, PoisonPill)
-
-
-def test_a_pill_that_says_dead_false_is_dropped(scene: Scene, raw: redis.Redis) -> None:
-    for _ in range(3):
-        die_with(raw, scene, job("pill", dead=False))
-    assert not raw.exists("dead", "queue:default", inflight())
-    assert scene.deaths[0][0]["discarded_at"] == int(NOW_S * 1000)
-
-
-def test_recoveries_are_counted_for_72_hours_from_the_first(scene: Scene, raw: redis.Redis) -> None:
-    die_with(raw, scene, job("pill"))
-    assert 72 * 3600 - 5 <= raw.ttl("pl:recovered:pill") <= 72 * 3600
-    raw.expire("pl:recovered:pill", 100)
-    die_with(raw, scene, job("pill"))
-    assert raw.ttl("pl:recovered:pill") <= 100
-
-
-def test_recoveries_that_were_forgotten_do_not_count(scene: Scene, raw: redis.Redis) -> None:
-    for _ in range(4):
-        die_with(raw, scene, job("pill"))
-        raw.delete("pl:recovered:pill")
-    assert run_order(raw) == [job("pill")]
-
-
-def test_a_pill_is_known_by_its_jid_whatever_else_changes(scene: Scene, raw: redis.Redis) -> None:
-    for n in range(3):
-        die_with(raw, scene, job("pill", retry_count=n))
-    assert raw.zcard("dead") == 1
-
-
-def test_a_pill_revived_from_the_dead_set_has_three_tries_again(scene: Scene, raw: redis.Redis) -> None:
-    for _ in range(3):
-        die_with(raw, scene, job("pill"))
-    die_with(raw, scene, job("pill"))
-    assert run_order(raw) == [job("pill")]
-
-
-@pytest.mark.parametrize("payload", [b"no json", b"[1]", b'{"class":"A"}', b'{"jid":7}', b"\xff"])
-def test_bytes_without_a_jid_are_counted_by_their_digest(scene: Scene, raw: redis.Redis, payload: bytes) -> None:
-    die_with(raw, scene, payload)
-    assert raw.get(f"pl:recovered:{hashlib.sha1(payload).hexdigest()}") == b"1"
-    assert run_order(raw) == [payload]
-
-
-def test_a_pill_that_is_no_job_is_buried_as_it_is(scene: Scene, raw: redis.Redis) -> None:
-    for _ in range(3):
-        die_with(raw, scene, b"no json")
-    assert raw.zrange("dead", 0, -1) == [b"no json"]
-    assert scene.deaths == []
-
-
-def test_burying_a_pill_trims_the_dead_set(storage: Storage, raw: redis.Redis) -> None:
-    scene = Scene(storage, dead_max_jobs=3, dead_timeout_s=100)
-    raw.zadd("dead", {"old": NOW_S - 100, "young1": NOW_S - 2, "young2": NOW_S - 1})
-    for _ in range(3):
-        die_with(raw, scene, job("pill"))
-    assert raw.zcard("dead") == 2
-    assert raw.zscore("dead", "young2")
-
-
-def test_innocent_jobs_beside_a_pill_go_back(scene: Scene, raw: redis.Redis) -> None:
-    for n in range(3):
-        list_owner(raw)
-        raw.delete("queue:default")
-        hold(raw, job(f"before{n}"), job("pill"), job(f"after{n}"))
-        scene.reaper.recover(GONE)
-    assert run_order(raw) == [job("before2"), job("after2")]
-    assert [told.kind for told in scene.recoveries].count("poison") == 1
-
-
-def test_who_does_not_know_the_death_handlers_leaves_pills_where_they_are(storage: Storage, raw: redis.Redis) -> None:
-    supervisor, worker = Scene(storage, bury_poison=False), Scene(storage)
-    for _ in range(3):
-        list_owner(raw)
-        raw.delete("queue:default")
-        hold(raw, job("pill"))
-        finished = supervisor.reaper.recover(GONE, force=True).finished
-    assert not finished
-    assert raw.hvals(inflight()) == [job("pill")]
-    assert worker.reaper.recover(GONE).finished
-    assert len(worker.deaths) == raw.zcard("dead") == 1
-
-
-def test_a_pill_that_cannot_be_buried_stays_in_flight(scene: Scene, raw: redis.Redis) -> None:
-    raw.set("dead", "not a sorted set")
-    raw.set("pl:recovered:pill", 2)
-    list_owner(raw)
-    hold(raw, job("pill"))
-    with pytest.raises(RedisError, match="WRONGTYPE"):
-        scene.reaper.recover(GONE)
-    assert raw.hvals(inflight()) == [job("pill")]
-    assert scene.deaths == []

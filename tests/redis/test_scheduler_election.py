@@ -131,6 +131,16 @@ def test_a_leader_that_goes_resigns(scene: Scene, raw: redis.Redis, method: str)
     assert not leader.leading
 
 
+def test_a_leader_that_sleeps_is_stopped_at_once(
+    scene: Scene, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pillion.server.scheduler.LONGEST_WAIT_S", 3600.0)
+    leader = scene.leader()
+    until(lambda: raw.info("clients")["blocked_clients"])
+    leader.stop(soon())
+    assert not leader.leading
+
+
 def test_a_scheduler_that_is_quiet_promotes_no_more(scene: Scene, raw: redis.Redis) -> None:
     leader = scene.leader()
     leader.quiet()

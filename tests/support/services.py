@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
 
 from pillion.config import Config
+from pillion.server.give_back import Recovery
 from pillion.server.owner import OwnerRecord
+from pillion.server.reaper import Reaper
 from pillion.server.reporter import Reporter
+from pillion.storage.sync import Storage
 
 ME = "vm:1:aaaaaaaaaaaa"
 GONE = "vm:2:bbbbbbbbbbbb"
+NOW_S = 1795300100.5
 
 
 class Reports(Reporter):
@@ -78,3 +83,30 @@ def hold(raw: redis.Redis, *payloads: bytes, queue: str = "default", identity: s
 def run_order(raw: redis.Redis, queue: str = "default") -> list[bytes]:
     """The payloads of a queue, the next one to run first."""
     return [bytes(payload) for payload in reversed(raw.lrange(f"queue:{queue}", 0, -1))]
+
+
+class ReaperScene:
+    """A reaper, and everything it tells others."""
+
+    def __init__(
+        self, storage: Storage, *, bury_poison: bool = True, then: Callable[[], object] = int, **options: Any
+    ) -> None:
+        self.config = Config(**options)
+        self.reports = Reports(self.config)
+        self.deaths: list[tuple[dict[str, Any], BaseException]] = []
+        self.config.death_handlers.append(lambda payload, exc: self.deaths.append((payload, exc)))
+        self.recoveries: list[Recovery] = []
+        self.then = then  # called after each recovery
+        self.reaper = Reaper(
+            storage,
+            self.config,
+            ME,
+            self.reports,
+            bury_poison=bury_poison,
+            on_recovery=self._recovered,
+            clock=Watch(NOW_S),
+        )
+
+    def _recovered(self, recovery: Recovery) -> None:
+        self.recoveries.append(recovery)
+        self.then()
