@@ -329,3 +329,46 @@ def test_buffered_jobs_go_back_when_no_thread_comes_free(storage, raw, engine):
     finally:
         leave.set()
         other.stop()
+
+
+def test_several_idle_queues_wake_the_process_one_job_at_a_time(engine, raw):
+    ran, done = [], threading.Event()
+    engine.config.queues = ["a", "b", "c"]
+    engine.config.concurrency = 1
+    engine.job("Note", lambda n: (ran.append(n), len(ran) == 300 and done.set()))
+    engine.start()
+    until(lambda: raw.info("clients")["blocked_clients"] == 3)
+    for n in range(300):
+        raw.lpush(f"queue:{'abc'[n % 3]}", payload("Note", n))
+    assert done.wait(20)
+    until(lambda: raw.get("stat:processed") == b"300")
+    assert sorted(ran) == list(range(300))
+    assert raw.keys("*:wait:*") == []
+
+
+def test_a_burst_on_an_idle_process_uses_all_threads(engine, raw):
+    together, done = threading.Barrier(5, timeout=20), threading.Semaphore(0)
+    engine.job("Meet", lambda: (together.wait(), done.release()))
+    engine.start()
+    until(lambda: raw.info("clients")["blocked_clients"] == 1)
+    raw.lpush("queue:default", *[payload("Meet")] * 5)
+    for _ in range(5):
+        assert done.acquire(timeout=20)
+
+
+def test_flushed_scripts_are_loaded_again_and_no_job_is_taken_twice(engine, raw):
+    ran, done = [], threading.Event()
+    engine.config.concurrency = 1
+
+    def perform(n):
+        raw.script_flush()
+        ran.append(n)
+        if n == 59:
+            done.set()
+
+    engine.job("Flush", perform)
+    raw.lpush("queue:default", *[payload("Flush", n) for n in range(60)])
+    engine.start()
+    assert done.wait(20)
+    until(lambda: raw.get("stat:processed") == b"60")
+    assert ran == list(range(60))

@@ -133,3 +133,19 @@ def test_a_job_that_turns_shutdown_into_its_own_error_is_not_retried(engine, raw
     engine.stop(within_s=0.05)
     assert raw.exists("retry", "stat:failed") == 0
     assert raw.lrange("queue:default", 0, -1) == [payload("Loop")]
+
+
+@pytest.mark.parametrize("queues", [["default"], ["high", "default", "low"]])
+def test_a_job_pushed_after_quiet_stays_in_its_queue_for_others(engine, raw, queues):
+    ran = []
+    engine.config.queues = queues
+    engine.job("Note", lambda: ran.append(1))
+    engine.start()
+    until(lambda: raw.info("clients")["blocked_clients"] == len(queues))
+    engine.manager.quiet()
+    until(lambda: raw.info("clients")["blocked_clients"] == 0)
+    for queue in queues:
+        raw.lpush(f"queue:{queue}", payload("Note"))
+    engine.stop()
+    assert [raw.lrange(f"queue:{queue}", 0, -1) for queue in queues] == [[payload("Note")]] * len(queues)
+    assert ran == []

@@ -76,6 +76,24 @@ class TestFetch:
         assert raw.lrange("queue:default", 0, -1) == [b"c", b"b", b"a"]
 
 
+class TestAdopt:
+    def test_leases_what_a_blocking_move_brought(self, storage, raw):
+        raw.lpush(ROUTE.wait, "moved")
+        assert storage.run(work.adopt(ROUTE, 5, b"moved")) == 1
+        assert raw.hgetall(ROUTE.inflight) == {b"5": b"moved"}
+        assert raw.exists(ROUTE.wait) == 0
+
+    def test_sent_again_it_changes_nothing(self, storage, raw):
+        raw.lpush(ROUTE.wait, "moved", "moved")
+        op = work.adopt(ROUTE, 5, b"moved")
+        assert (storage.run(op), storage.run(op)) == (1, 1)
+        assert raw.lrange(ROUTE.wait, 0, -1) == [b"moved"]
+
+    def test_what_a_reaper_has_taken_is_not_leased(self, storage, raw):
+        assert storage.run(work.adopt(ROUTE, 5, b"moved")) == 0
+        assert raw.keys("*") == []
+
+
 class TestAcknowledge:
     def test_releases_the_leases_and_counts_them(self, storage, raw):
         raw.lpush("queue:default", "a", "b")

@@ -46,6 +46,10 @@ class Line(Protocol):
         """Send all at once; an op's error is its result. Raises RedisError if the line broke."""
         ...
 
+    def post(self, ops: Sequence[Op[Any]]) -> None:
+        """Send and do not wait: the results come first in the next exchange."""
+        ...
+
 
 class Waiter(Protocol):
     """How to sleep until there is work: `storage.queue_wait.QueueWait` or `storage.queue_poll.QueuePoll`."""
@@ -57,6 +61,10 @@ class Waiter(Protocol):
 
     def wait(self) -> bool:
         """Sleep; True if there is work, False if woken or timed out. Raises RedisError."""
+        ...
+
+    def take_moved(self) -> list[tuple[work.Route, bytes]]:
+        """The jobs that a wait has brought into private lists, each once."""
         ...
 
     def wake(self) -> None:
@@ -117,8 +125,8 @@ class Fetcher:
         self._last_fetch = 0.0
         self._idle = False
         self._dry = False  # the last fetch got less than it asked for: sleep before the next
-        self._drain_wait_lists = False
-        self._unsure = False
+        self._drain_wait_lists = False  # jobs may lie in the private lists
+        self._unsure = False  # Redis may know of leases that we do not
         self._refused = False
         self._down_since = 0.0
         self._next_try = 0.0
@@ -156,6 +164,7 @@ class Fetcher:
                 continue  # `tick` or another thread was quicker
             except RedisError as exc:
                 self._bear_outage(exc)
+        self._stand_down()
         return None
 
     # -- fetching --------------------------------------------------------------------------------
@@ -180,7 +189,7 @@ class Fetcher:
         return True
 
     def _lease(self, routes: Sequence[work.Route], count: int) -> list[UnitOfWork]:
-        drain = self._drain_wait_lists
+        drain = self._drain_wait_lists or self._waiter.armed
         cancel = self._waiter.cancel_ops() if drain else []
         fetch = work.fetch(
             routes, count=count, max_bytes=MAX_BYTES, first_token=self._next_token, drain_wait_lists=drain
@@ -192,13 +201,14 @@ class Fetcher:
         if isinstance(found, BaseException):
             raise found
         self._drain_wait_lists = False
-        return self._hold(routes, found)
+        leased: list[tuple[int, list[bytes]]] = found
+        return self._hold([(routes[index].queue, payloads) for index, payloads in leased])
 
-    def _hold(self, routes: Sequence[work.Route], found: Sequence[tuple[int, list[bytes]]]) -> list[UnitOfWork]:
+    def _hold(self, found: Sequence[tuple[str, list[bytes]]]) -> list[UnitOfWork]:
+        """Note the leases of the payloads found in each queue; the tokens count up."""
         token = self._next_token
         units: list[UnitOfWork] = []
-        for index, payloads in found:
-            queue = routes[index].queue
+        for queue, payloads in found:
             for payload in payloads:
                 units.append(UnitOfWork(queue, token, payload))
                 token += 1
@@ -230,11 +240,16 @@ class Fetcher:
         try:
             if self.outbox:
                 self.flush()
-            self._drain_wait_lists = True
             self._wait()
         finally:
             self._idle = self._dry = False
             self._start_measuring(time.monotonic())
+        moved = self._waiter.take_moved()
+        if moved and not self._drain_wait_lists and (len(self._hungry) > len(moved) or not self._waiter.armed):
+            self._adopt(moved)
+        elif moved:
+            # Nobody else would go on waiting: the moves still under way have to be called off first.
+            self._drain_wait_lists = True
 
     def _wait(self) -> None:
         try:
@@ -245,8 +260,34 @@ class Fetcher:
             if not self._refused:
                 self._reporter.report(exc, {"context": "Redis refuses to wait for jobs, polling instead"})
             self._refused = True
-            self._waiter.drop()
+            self._give_up_waiting()
             self._stopping.wait(OUTAGE_WAIT_S)
+
+    def _adopt(self, moved: Sequence[tuple[work.Route, bytes]]) -> None:
+        """Run what the blocking moves brought, without a round trip first: it is safe where it is.
+
+        The lease is on its way before the job begins, and is sent again if the line should break.
+        """
+        units = self._hold([(route.queue, [payload]) for route, payload in moved])
+        with self._line:
+            for (route, payload), unit in zip(moved, units, strict=True):
+                self.outbox.enclose(work.adopt(route, unit.token, payload))
+            self._post()
+        self._buffered_at = time.monotonic()
+        self._buffer.extend(units)
+        self.activity.set()
+
+    def _stand_down(self) -> None:
+        """The process goes quiet: take no job any more that a blocking move might still bring."""
+        try:
+            with self._line:
+                while self._waiter.armed:
+                    self._exchange(self._waiter.cancel_ops())
+                    if self._waiter.settle_cancelled():
+                        self._reconcile()
+        except RedisError as exc:
+            self._note_outage(exc)
+            self._waiter.drop()
 
     # -- the line to Redis ------------------------------------------------------------------------
 
@@ -263,16 +304,26 @@ class Fetcher:
 
     def _exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Send the outbox and `ops` in one packet; return the results of `ops`. `_line` is held."""
-        parcels = self.outbox.pack()
+        packed = self.outbox.pack()
         try:
-            replies = self._line_to_redis.exchange([*(parcel.op for parcel in parcels), *ops])
+            replies = self._line_to_redis.exchange([*(parcel.op for parcel in packed), *ops])
         except BaseException:
             self.outbox.not_sent()
             raise
+        parcels = [*self.outbox.in_transit, *packed]
         errors = self.outbox.sent(parcels, replies[: len(parcels)])
         if errors:
             self._note_outage(errors[0])
         return replies[len(parcels) :]
+
+    def _post(self) -> None:
+        """Send the outbox, and leave the replies to the next exchange. `_line` is held."""
+        try:
+            self._line_to_redis.post([parcel.op for parcel in self.outbox.pack()])
+        except BaseException:
+            self.outbox.not_sent()
+            raise
+        self.outbox.posted()
 
     def _reconcile(self, first: Sequence[Op[Any]] = ()) -> None:
         """Carry out `first`, then hand back what Redis counts as ours and we do not hold. `_line` is held."""
@@ -383,9 +434,12 @@ class Fetcher:
 
     def _bear_outage(self, exc: BaseException) -> None:
         self._note_outage(exc)
-        self._waiter.drop()
-        self._drain_wait_lists = True
+        self._give_up_waiting()
         self._stopping.wait(OUTAGE_WAIT_S)
+
+    def _give_up_waiting(self) -> None:
+        self._waiter.drop()
+        self._drain_wait_lists = True  # a move may have brought a job, and the reply was lost
 
     def _recovered(self) -> None:
         if self._down_since:

@@ -23,6 +23,7 @@ from pillion.server.runtime import Runtime
 from pillion.server.settlement import Settlement
 from pillion.server.slot import Slot, WorkEntry
 from pillion.storage.link import Link
+from pillion.storage.ops import work
 from pillion.storage.ops.work import Route
 from pillion.storage.queue_poll import QueuePoll
 from pillion.storage.queue_wait import QueueWait
@@ -43,7 +44,9 @@ class Manager:
         self._capsule = capsule
         self._stopping = threading.Event()
         self._closed = threading.Event()
-        self._link = Link(runtime.storage.link_connection, runtime.storage.explain)
+        settling = work.settle_script(runtime.config.named_steps)
+        storage = runtime.storage
+        self._link = Link(storage.link_connection, storage.explain, work.hot_scripts(settling))
         routes = [Route.of(queue.name, runtime.identity) for queue in capsule.queues]
         self._fetcher = self._make_fetcher(routes)
         self._settlement = Settlement(

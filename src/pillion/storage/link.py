@@ -14,13 +14,14 @@ fetch) in one packet and reads all replies: one round trip per batch. Two things
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import redis
 
 from pillion.storage.errors_map import ROLE_CHANGED, code_of
-from pillion.storage.ops.base import Op
+from pillion.storage.ops.base import Op, Script, command
 
 # redis-py's Connection is untyped in the parts used here; this alias keeps the Any in one place.
 RawConnection = Any
@@ -30,33 +31,54 @@ class Link:
     """A dedicated connection. `exchange` may be called from any thread; one exchange at a time.
 
     `connect` makes an unconnected redis-py Connection, `explain` turns a redis-py error into ours.
+    `scripts` are loaded with each new connection, so that no op has to be sent twice.
     """
 
-    def __init__(self, connect: Callable[[], RawConnection], explain: Callable[[BaseException], BaseException]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], RawConnection],
+        explain: Callable[[BaseException], BaseException],
+        scripts: Sequence[Script] = (),
+    ) -> None:
+        self._scripts = scripts
         self._connect = connect
         self._explain = explain
         self._connection: RawConnection = None
         self._stale_clients: list[int] = []
         self._client_id = 0
+        self._posted: list[Op[Any]] = []
         self._lock = threading.Lock()
-        self.outages = 0
 
     def exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        """Send all `ops` in one packet; return their results in order.
+        """Send all `ops` in one packet; return their results in order, after those of posted ops.
 
         An op that Redis answers with an error has that error (a RedisError) as its result. Raises
         RedisUnavailable when the line broke: then each op may or may not have been carried out.
         """
-        with self._lock:
-            try:
-                return self._exchange(ops)
-            except (redis.ConnectionError, redis.TimeoutError, OSError) as exc:
-                self._drop()
-                raise self._explain(exc) from exc
-            except BaseException:
-                # Replies may be left unread on the line: it cannot be used again.
-                self._drop()
-                raise
+        with self._lock, self._guarded():
+            posted, self._posted = self._posted, []
+            return self._exchange([*posted, *ops], already_sent=len(posted))
+
+    def post(self, ops: Sequence[Op[Any]]) -> None:
+        """Send `ops` and do not wait: their results come first in the next exchange.
+
+        Raises RedisUnavailable when the line broke; then this and what was posted before has no result.
+        """
+        with self._lock, self._guarded():
+            _send(self._connection or self._open(), ops)
+            self._posted += ops
+
+    @contextmanager
+    def _guarded(self) -> Generator[None]:
+        try:
+            yield
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as exc:
+            self._drop()
+            raise self._explain(exc) from exc
+        except BaseException:
+            # Replies may be left unread on the line: it cannot be used again.
+            self._drop()
+            raise
 
     def ask(self, op: Op[Any]) -> Any:
         """Send one op and return its result. Raises RedisError, also for an error reply."""
@@ -72,14 +94,18 @@ class Link:
                 self._connection.disconnect()
                 self._connection = None
 
-    def _exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
+    def _exchange(self, ops: Sequence[Op[Any]], already_sent: int) -> list[Any]:
         connection = self._connection or self._open()
-        replies = _round_trip(connection, [op.command for op in ops])
-        missing = [i for i, reply in enumerate(replies) if _code(reply) == "NOSCRIPT"]
-        if missing:
-            self._load_scripts(connection, [ops[i] for i in missing])
-            again = _round_trip(connection, [ops[i].command for i in missing])
-            for i, reply in zip(missing, again, strict=True):
+        _send(connection, ops[already_sent:])
+        replies = _read(connection, len(ops))
+        unknown = [i for i, reply in enumerate(replies) if _code(reply) == "NOSCRIPT"]
+        if unknown:
+            # Somebody flushed the scripts. Only what was not carried out is sent again: a fetch that
+            # was would lease other jobs under the same tokens.
+            again = [ops[i] for i in unknown]
+            _load(connection, [op.script for op in again if op.script is not None])
+            _send(connection, again)
+            for i, reply in zip(unknown, _read(connection, len(again)), strict=True):
                 replies[i] = reply
         if any(_code(reply) in ROLE_CHANGED for reply in replies):
             self._drop()  # the primary is elsewhere now: the next exchange looks for it
@@ -94,16 +120,17 @@ class Link:
         connection = self._connect()
         connection.connect()
         self._connection = connection
-        (self._client_id,) = _round_trip(connection, [("CLIENT", "ID")])
-        if self._stale_clients:
-            # An answer of 0 or an error means that the old connection is gone already, or that this
-            # user may not kill: the audit at each heartbeat then finds what it left behind.
-            _round_trip(connection, [("CLIENT", "KILL", "ID", stale) for stale in self._stale_clients])
-            self._stale_clients.clear()
+        # An answer of 0 or an error to a KILL means that the old connection is gone already, or that
+        # this user may not kill: the audit at each heartbeat then finds what it left behind.
+        kills = [command("CLIENT", "KILL", "ID", stale) for stale in self._stale_clients]
+        _send(connection, [command("CLIENT", "ID"), *kills])
+        self._client_id, *_ = _read(connection, 1 + len(kills))
+        self._stale_clients.clear()
+        _load(connection, self._scripts)
         return connection
 
     def _drop(self) -> None:
-        self.outages += 1
+        self._posted.clear()
         if self._connection is not None:
             self._connection.disconnect()
             self._connection = None
@@ -111,23 +138,28 @@ class Link:
             self._stale_clients.append(self._client_id)
             self._client_id = 0
 
-    @staticmethod
-    def _load_scripts(connection: RawConnection, ops: Sequence[Op[Any]]) -> None:
-        sources = {op.script.source for op in ops if op.script is not None}
-        for reply in _round_trip(connection, [("SCRIPT", "LOAD", source) for source in sources]):
-            if isinstance(reply, redis.RedisError):
-                raise reply
+
+def _load(connection: RawConnection, scripts: Iterable[Script]) -> None:
+    loads = [command("SCRIPT", "LOAD", source) for source in {script.source for script in scripts}]
+    _send(connection, loads)
+    for reply in _read(connection, len(loads)):
+        if isinstance(reply, redis.RedisError):
+            raise reply
 
 
 def _code(reply: Any) -> str:
     return code_of(reply) if isinstance(reply, Exception) else ""
 
 
-def _round_trip(connection: RawConnection, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Send all commands at once; an error reply is returned in its place, not raised."""
-    connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+def _send(connection: RawConnection, ops: Sequence[Op[Any]]) -> None:
+    if ops:
+        connection.send_packed_command(connection.pack_commands([op.command for op in ops]), check_health=False)
+
+
+def _read(connection: RawConnection, count: int) -> list[Any]:
+    """Read `count` replies; an error reply is returned in its place, not raised."""
     replies: list[Any] = []
-    for _ in commands:
+    for _ in range(count):
         try:
             replies.append(connection.read_response())
         except redis.ResponseError as exc:

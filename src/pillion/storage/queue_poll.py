@@ -39,6 +39,10 @@ class QueuePoll:
         self._woken.clear()
         return False
 
+    def take_moved(self) -> list[tuple[Route, bytes]]:
+        """Polling moves nothing."""
+        return []
+
     def wake(self) -> None:
         """Make a `wait` return, from any thread."""
         self._woken.set()

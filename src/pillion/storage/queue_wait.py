@@ -1,7 +1,7 @@
 """QueueWait: sleep until any of several queues has a job, and have it safe already on waking.
 
 Design record. One blocking move (`BLMOVE queue private-list`) per queue, each on a connection of
-its own, all watched by one selector. A push by anyone, Ruby included, wakes exactly one waiting
+its own, all watched by one poll. A push by anyone, Ruby included, wakes exactly one waiting
 process at once, and the job is in this process's private list before it learns of it: a crash right
 then loses nothing, the reaper looks there too. The job is then leased by the next fetch, which
 empties the private lists first.
@@ -13,7 +13,7 @@ packet; `settle_cancelled` then reads their replies.
 
 from __future__ import annotations
 
-import selectors
+import select
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -57,15 +57,15 @@ class _Line:
     def socket(self) -> socket.socket:
         return self.connection._sock  # type: ignore[no-any-return]  # redis-py has no public way to select on it
 
-    def read(self) -> bool:
-        """Read the reply of the move; True if it moved a job."""
+    def read(self) -> bytes | None:
+        """Read the reply of the move: the payload that it moved, if any."""
         self.armed = False
         try:
-            return self.connection.read_response() is not None
+            return self.connection.read_response()  # type: ignore[no-any-return]
         except redis.ResponseError as exc:
             # UNBLOCKED: the server turned replica or is failing over. Anything else is for the caller.
             if str(exc).startswith("UNBLOCKED"):
-                return False
+                return None
             raise
 
     def drop(self) -> int:
@@ -96,6 +96,7 @@ class QueueWait:
         self._lines = [_Line(route) for route in routes]
         self._timeout_s = timeout_s
         self._stale: list[int] = []
+        self._moved: list[tuple[Route, bytes]] = []
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -111,6 +112,11 @@ class QueueWait:
         except (redis.RedisError, OSError) as exc:
             self.drop()
             raise self._explain(exc) from exc
+
+    def take_moved(self) -> list[tuple[Route, bytes]]:
+        """The jobs that lie in private lists since the last `wait`, each once."""
+        moved, self._moved = self._moved, []
+        return moved
 
     def wake(self) -> None:
         """Make a `wait` return, from any thread."""
@@ -159,21 +165,21 @@ class QueueWait:
                 line.arm(self._connect, self._timeout_s)
 
     def _select(self) -> bool:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_reader, selectors.EVENT_READ, None)
-            for line in self._lines:
-                selector.register(line.socket, selectors.EVENT_READ, line)
-            deadline = min(line.deadline for line in self._lines)
-            ready = selector.select(max(0.0, deadline - time.monotonic()))
+        lines: dict[int, _Line] = {line.socket.fileno(): line for line in self._lines}
+        poller = select.poll()
+        poller.register(self._wake_reader, select.POLLIN)
+        for fileno in lines:
+            poller.register(fileno, select.POLLIN)
+        wait_s = min(line.deadline for line in self._lines) - time.monotonic()
+        ready = poller.poll(max(0.0, wait_s) * 1000)
         if not ready:
             raise redis.TimeoutError("no answer to a blocking move")
-        moved = False
-        for key, _ in ready:
-            if key.data is None:
+        for fileno, _ in ready:
+            if fileno not in lines:
                 self._drain_wakeups()
-            else:
-                moved = key.data.read() or moved
-        return moved
+            elif (payload := lines[fileno].read()) is not None:
+                self._moved.append((lines[fileno].route, payload))
+        return bool(self._moved)
 
     def _drain_wakeups(self) -> None:
         with suppress(BlockingIOError):
@@ -187,6 +193,6 @@ class QueueWait:
 
 
 def _readable(sock: socket.socket) -> bool:
-    with selectors.DefaultSelector() as selector:
-        selector.register(sock, selectors.EVENT_READ)
-        return bool(selector.select(0))
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return bool(poller.poll(0))

@@ -16,6 +16,11 @@ Step = tuple[Arg, ...]
 _NAMED_STEPS_MARK = "--{{named steps}}"
 
 
+def hot_scripts(settling: Script) -> tuple[Script, ...]:
+    """Every script that a worker's own line to Redis uses; `settling` is its settling script."""
+    return (*(script(name) for name in ("fetch", "ack", "adopt", "give_back", "reconcile")), settling)
+
+
 @dataclass(slots=True, frozen=True)
 class Route:
     """The Redis keys of one queue, as seen by one process."""
@@ -44,6 +49,11 @@ def fetch(
 
 def _pairs(reply: Any) -> list[tuple[int, list[bytes]]]:
     return [(reply[i] - 1, reply[i + 1]) for i in range(0, len(reply), 2)]
+
+
+def adopt(route: Route, token: int, payload: bytes) -> Op[int]:
+    """Lease the job that a blocking move brought into the private list. 1, or 0 if it is gone."""
+    return call("adopt", (route.wait, route.inflight), (token, payload), int)
 
 
 def acknowledge(tokens: Mapping[str, Sequence[int]], day: date) -> Op[int]:
