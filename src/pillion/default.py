@@ -10,16 +10,12 @@ import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, TypeVar
 
 from pillion.client import AsyncClient, Client
 from pillion.config import Config
 from pillion.job import BaseJob, JobDecorator
 from pillion.registry import Registry
-
-if TYPE_CHECKING:  # pushing from threads does not need asyncio
-    from asyncio import AbstractEventLoop
 
 Block = Callable[[Config], Any]
 B = TypeVar("B", bound=Block)
@@ -38,7 +34,7 @@ class Default:
         self._config: Config | None = None
         self._is_server = False
         self._client: Client | None = None
-        self._async_clients: WeakKeyDictionary[AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+        self._async_client: AsyncClient | None = None
         self._server_blocks: list[Block] = []
         self._client_blocks: list[Block] = []
 
@@ -59,12 +55,9 @@ class Default:
         return client if client is not None else self._open()
 
     def async_client(self) -> AsyncClient:
-        """The client of the running event loop, opened at first use. Raises RuntimeError without a running loop."""
-        from asyncio import get_running_loop
-
-        loop = get_running_loop()
-        client = self._async_clients.get(loop)
-        return client if client is not None else self._open_async(loop)
+        """The client for asyncio, opened at first use; one serves all event loops."""
+        client = self._async_client
+        return client if client is not None else self._open_async()
 
     # -- what the application and the worker do --------------------------------------------------
 
@@ -114,7 +107,7 @@ class Default:
     def _use(self, config: Config, client: Client | None) -> None:
         if config is not self._config or client is not None:
             self._client = client
-            self._async_clients = WeakKeyDictionary()
+            self._async_client = None
         self._config = config
 
     def _make_config(self) -> Config:
@@ -137,25 +130,22 @@ class Default:
                 self._client = Client(open_storage(config), config)
             return self._client
 
-    def _open_async(self, loop: AbstractEventLoop) -> AsyncClient:
+    def _open_async(self) -> AsyncClient:
         with self._lock:
-            from pillion.storage.connect import open_async_storage
+            if self._async_client is None:
+                from pillion.storage.connect import open_async_storage
 
-            config = self.config()
-            # A pool in use refers to its loop, so the weak reference alone would keep both for ever.
-            for ended in [known for known in self._async_clients if known.is_closed()]:
-                del self._async_clients[ended]
-            client = AsyncClient(open_async_storage(config), config)
-            self._async_clients[loop] = client
-            return client
+                config = self.config()
+                self._async_client = AsyncClient(open_async_storage(config), config)
+            return self._async_client
 
     def after_fork(self) -> None:
         """In a forked child: open everything anew. The parent's sockets are kept, unused, lest closing them
         here says goodbye on the parent's behalf."""
-        self._abandoned.append((self._client, self._async_clients))
+        self._abandoned.append((self._client, self._async_client))
         self._lock = threading.RLock()
         self._client = None
-        self._async_clients = WeakKeyDictionary()
+        self._async_client = None
 
 
 _default = Default()

@@ -1,7 +1,6 @@
 """The process-wide default: when blocks run, whose settings count, what is opened when (F022, F023, F243)."""
 
 import asyncio
-import gc
 import os
 
 import pytest
@@ -116,39 +115,11 @@ def test_the_client_is_opened_once(default):
     assert default.client() is default.client()
 
 
-def test_each_event_loop_has_a_client_of_its_own(default):
-    async def both():
-        return default.async_client(), default.async_client()
-
-    first, again = asyncio.run(both())
-    other, _ = asyncio.run(both())
-    assert first is again
-    assert other is not first
-
-
-def test_the_client_of_a_loop_goes_with_the_loop(default):
+def test_one_async_client_serves_all_event_loops(default):
     async def touch():
-        default.async_client()
+        return default.async_client()
 
-    asyncio.run(touch())
-    gc.collect()
-    assert len(default._async_clients) == 0
-
-
-def test_the_client_of_a_closed_loop_goes_when_the_next_one_comes(default):
-    """A pool in use keeps its loop alive, so this must not wait for the garbage collector."""
-
-    async def touch():
-        default.async_client()
-        return asyncio.get_running_loop()
-
-    kept = [asyncio.run(touch()) for _ in range(3)]
-    assert list(default._async_clients) == kept[-1:]
-
-
-def test_there_is_no_async_client_outside_of_a_loop(default):
-    with pytest.raises(RuntimeError):
-        default.async_client()
+    assert asyncio.run(touch()) is asyncio.run(touch())
 
 
 def test_reset_forgets_everything_but_the_jobs(default, log):
