@@ -14,7 +14,7 @@ The app's jobs (worker_process.APP) write to the ledger and wait at gates, which
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,8 @@ def pillion_run(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Call
 
     Parameters: `app` is the source of the module app.py, by default APP; text that begins with "+" is
     added to APP. `target` is what to run ("app"). `redis_url` is by default that of the fixture of this
-    name. `environ` is added to the environment. May be called several times, with the same app or none.
+    name. `environ` is added to the environment (an empty value removes the variable), `prefix` put before
+    the command. May be called several times; without `app` the app stays as it is.
     """
     runs: list[Run] = []
 
@@ -48,11 +49,12 @@ def pillion_run(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Call
         target: str = "app",
         redis_url: str | None = None,
         environ: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> Run:
         write_app(tmp_path, app)
         url = redis_url if redis_url is not None else request.getfixturevalue("redis_url")
         variables = clean_environment(tmp_path) | {"REDIS_URL": url} | (environ or {})
-        command = [sys.executable, "-m", "pillion", "run", *([target] if target else []), *args]
+        command = [*prefix, sys.executable, "-m", "pillion", "run", *([target] if target else []), *args]
         run = Run(command, tmp_path, {name: value for name, value in variables.items() if value}, f"run-{len(runs)}")
         runs.append(run)
         return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
+from redis_process import RedisProcess
 from worker_process import Ledger, Run
 
 Start = Callable[..., Run]
@@ -107,7 +108,7 @@ def wrong(config):
     assert "timeout_s: expected a number above 0, got -1" in log
 
 
-def test_a_redis_that_may_throw_jobs_away_is_warned_about_once(pillion_run: Start, own_redis) -> None:
+def test_a_redis_that_may_throw_jobs_away_is_warned_about_once(pillion_run: Start, own_redis: RedisProcess) -> None:
     own_redis.config_set(maxmemory_policy="allkeys-lru")
     run = pillion_run("-p", "2", redis_url=own_redis.url).wait_ready(times=2)
     assert run.log.count("maxmemory-policy 'allkeys-lru'") == 1

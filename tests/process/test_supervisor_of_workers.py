@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import redis
+from redis_process import RedisProcess
 from worker_process import Ledger, Run, wait_until
+
+from pillion.storage.embedded_lock import is_locked
 
 Start = Callable[..., Run]
 Push = Callable[..., str]
@@ -195,7 +201,9 @@ def elsewhere(config):
     assert run.stop() == 0
 
 
-def test_supervisor_and_worker_survive_a_restart_of_redis(pillion_run: Start, own_redis, ledger: Ledger) -> None:
+def test_supervisor_and_worker_survive_a_restart_of_redis(
+    pillion_run: Start, own_redis: RedisProcess, ledger: Ledger
+) -> None:
     run = pillion_run(redis_url=own_redis.url).wait_ready()
     own_redis.restart()
     with own_redis.client() as client:
@@ -207,7 +215,7 @@ def test_supervisor_and_worker_survive_a_restart_of_redis(pillion_run: Start, ow
 
 
 def test_a_worker_that_dies_while_redis_is_away_has_its_jobs_run_later(
-    pillion_run: Start, own_redis, ledger: Ledger
+    pillion_run: Start, own_redis: RedisProcess, ledger: Ledger
 ) -> None:
     run = pillion_run("-c", "1", redis_url=own_redis.url).wait_ready()
     with own_redis.client() as client:
@@ -219,6 +227,61 @@ def test_a_worker_that_dies_while_redis_is_away_has_its_jobs_run_later(
     ledger.open("a")
     own_redis.start()
     ledger.wait_for("end a")
+
+
+def test_a_stop_does_not_wait_for_a_redis_that_is_away(pillion_run: Start, own_redis: RedisProcess) -> None:
+    run = pillion_run("-t", "1", redis_url=own_redis.url).wait_ready()
+    own_redis.kill()
+    assert run.stop() == 0
+    assert run.processes == []
+
+
+def test_a_stop_does_not_wait_for_a_redis_that_does_not_answer(pillion_run: Start, own_redis: RedisProcess) -> None:
+    run = pillion_run("-t", "1", redis_url=own_redis.url).wait_ready()
+    own_redis.pause()
+    assert run.stop() == 0
+    assert run.processes == []
+
+
+def test_the_embedded_redis_outlives_a_worker_and_ends_with_the_last_process(
+    pillion_run: Start, short_tmp: Path
+) -> None:
+    server_lock = short_tmp / "redis" / "server.lock"
+    run = pillion_run("-p", "2", redis_url="", environ={"PILLION_DATA_DIR": str(short_tmp)}).wait_ready(times=2)
+    assert is_locked(server_lock)
+    for pid in run.workers:
+        run.signal("KILL", pid)
+    run.wait_ready(times=4)
+    assert is_locked(server_lock)
+    assert run.stop() == 0
+    assert not is_locked(server_lock)
+
+
+# -- as the first process of a container -------------------------------------------------------------------
+
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc")
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode != 0,
+    reason="this machine does not let us make a process namespace",
+)
+def test_process_1_buries_the_orphans_of_its_jobs(pillion_run: Start, push: Push, ledger: Ledger) -> None:
+    app = """+
+import subprocess
+class Orphan(Job):
+    def perform(self, name):
+        pid = subprocess.run(["sh", "-c", "sleep 0.1 & echo $!"], capture_output=True, text=True).stdout
+        note("left behind", name)
+"""
+    run = pillion_run(app=app, prefix=NAMESPACE).wait_ready()
+    for number in range(3):
+        push("Orphan", number)
+        ledger.wait_for(f"left behind {number}")
+    wait_until(lambda: len(run.processes) == 3, "the end of the orphans")  # unshare, supervisor, worker
+    wait_until(lambda: run.zombies == [], "their burial")
+    run.signal("TERM", run.workers[0])
+    assert run.wait() == 0
 
 
 # -- the service manager ---------------------------------------------------------------------------------

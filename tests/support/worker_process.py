@@ -147,6 +147,11 @@ class Run:
         return sorted(pid for pid, stat in _processes() if stat.session == self.pid and stat.state not in "ZX")
 
     @property
+    def zombies(self) -> list[int]:
+        """Ids of its processes that have ended and that nobody has asked for their exit code."""
+        return sorted(pid for pid, stat in _processes() if stat.session == self.pid and stat.state == "Z")
+
+    @property
     def workers(self) -> list[int]:
         """Ids of its worker processes that live, oldest first."""
         return [pid for pid in self.processes if pid != self.pid]

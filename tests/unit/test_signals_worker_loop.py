@@ -49,6 +49,13 @@ class FakeLauncher:
         assert sorted(self.calls[-len(calls) :]) == sorted(calls)  # each comes from a thread of its own
 
 
+def join_stoppers() -> None:
+    """Wait for the threads that a worker leaves behind at its end: they still write into the inbox."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("pillion."):
+            thread.join(WATCHDOG_S)
+
+
 class Desk:
     """A worker's main loop in a thread of the test, and everything that leads to it."""
 
@@ -68,6 +75,7 @@ class Desk:
         self.launcher.drained.set()
         self.inbox.put("TERM")
         self.assert_over()
+        join_stoppers()
         self.inbox.close()
         self.supervisor.close()
         self.ours.close()
@@ -173,4 +181,5 @@ def test_a_drain_that_never_ends_is_left_behind() -> None:
     Worker(launcher, inbox, -FAR_S).run()  # type: ignore[arg-type] - the deadline has long passed
     assert not launcher.drained.is_set()
     launcher.drained.set()
+    join_stoppers()
     inbox.close()

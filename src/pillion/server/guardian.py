@@ -25,6 +25,8 @@ from pillion.wire import keys
 log = logging.getLogger("pillion")
 
 NEVER = float("inf")
+# Signals wait while the supervisor waits for Redis, so it waits less than others and asks again.
+PATIENCE_S = 1.5
 
 
 @dataclass(slots=True, frozen=True)
@@ -69,7 +71,8 @@ class Guardian:
         """Use the Redis that the workers use. They tell it each time one of them has booted."""
         if news.redis_url != self._url:
             self.close()
-            self._storage = open_storage(Config(redis=RedisConfig(url=news.redis_url, pool_size=1)))
+            settings = RedisConfig(url=news.redis_url, pool_size=1, timeout_s=PATIENCE_S)
+            self._storage = open_storage(Config(redis=settings))
             self._lease = Lease(self._storage, self._identities, self._reporter)
             # Poison pills are left to the next worker: only it knows the app's death handlers.
             self._reaper = Reaper(self._storage, self._config, "", self._reporter, bury_poison=False)

@@ -199,7 +199,8 @@ def assemble(
     """A launcher with all its parts, not started.
 
     Parameters: `on_signal` is given signals that come through Redis. `supervised`: another process
-    renews the lease, until `on_leaving` is called. `embedded`: this process belongs to another program, and says so in its record.
+    renews the lease, until `on_leaving` is called. `embedded`: this process belongs to another program,
+    and says so in its record.
     """
     config, storage, identity, reporter = runtime.config, runtime.storage, runtime.identity, runtime.reporter
     lifecycle = Lifecycle(config, reporter)
