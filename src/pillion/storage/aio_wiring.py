@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import redis
 from redis import asyncio as redis_asyncio
 from redis.asyncio import sentinel
 from redis.asyncio.connection import BlockingConnectionPool
@@ -23,8 +24,10 @@ from pillion.storage.wiring import (
     Connection,
     Options,
     Pool,
+    addresses,
     check_master,
     common_options,
+    no_master,
     sentinel_options,
 )
 
@@ -111,24 +114,31 @@ def _recipe(target: Target, config: RedisConfig, lease: Lease | None) -> tuple[t
     if target.kind == "embedded":
         return AsyncEmbeddedConnection, options | {"path": target.path, "lease": lease}
     if target.kind == "sentinel":
-        options |= {"find_master": _master_finder(target, config), "redis_connect_func": _greet_master}
+        options |= {"find_master": _MasterFinder(target, config), "redis_connect_func": _greet_master}
         return AsyncSentinelTLSConnection if target.tls else AsyncSentinelConnection, options
     return redis_asyncio.SSLConnection if target.tls else redis_asyncio.Connection, options
 
 
-def _master_finder(target: Target, config: RedisConfig) -> Callable[[], Awaitable[Node]]:
-    options = sentinel_options(target, config) | {"retry": Retry(NoBackoff(), 0)}
+class _MasterFinder:
+    """Asks the Sentinels where the master is."""
 
-    async def find_master() -> Node:
-        watchers = _make_sentinel(target.nodes, sentinel_kwargs=options)
+    def __init__(self, target: Target, config: RedisConfig) -> None:
+        self._target = target
+        self._nodes = target.nodes  # the one that answered last comes first
+        self._options = sentinel_options(target, config) | {"retry": Retry(NoBackoff(), 0)}
+
+    async def __call__(self) -> Node:
+        watchers = _make_sentinel(self._nodes, sentinel_kwargs=self._options)
         try:
-            host, port = await watchers.discover_master(target.master_name)
+            host, port = await watchers.discover_master(self._target.master_name)
+            self._nodes = addresses(watchers)
+            return str(host), int(port)
+        except redis.ConnectionError as error:
+            failure = no_master(error, self._target)
         finally:
             for watcher in watchers.sentinels:
                 await watcher.aclose()
-        return str(host), int(port)
-
-    return find_master
+        raise failure  # see wiring._MasterFinder
 
 
 async def _greet_master(connection: Connection) -> None:

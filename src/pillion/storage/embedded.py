@@ -39,6 +39,7 @@ from pillion.storage.embedded_server import Server
 log = logging.getLogger("pillion")
 
 GATE_TIMEOUT_S = 60.0
+LEAVE_TIMEOUT_S = 10.0  # the end of a process waits no longer for another one that is starting or stopping
 LOADING_TIMEOUT_S = 120.0
 _POLL_S = 0.05
 
@@ -112,19 +113,19 @@ class Lease:
 
     def _join(self) -> None:
         self._prepare_folders()
-        with self._gate():
+        with self._gate(GATE_TIMEOUT_S):
             self._hold_on()
             if not self._server.answers():
                 log.info("starting the embedded Redis, data in %s", self._server.folder)
                 self._server.start(self._environ)
 
     @contextmanager
-    def _gate(self) -> Generator[None]:
-        with exclusive(self._server.folder / "gate.lock", GATE_TIMEOUT_S) as opened:
+    def _gate(self, timeout_s: float) -> Generator[None]:
+        with exclusive(self._server.folder / "gate.lock", timeout_s) as opened:
             if not opened:
                 raise EmbeddedRedisError(
                     f"Another process has been starting or stopping the embedded Redis of {self._server.folder}"
-                    f" for more than {GATE_TIMEOUT_S:.0f} s. End that process if it is stuck, or set REDIS_URL."
+                    f" for more than {timeout_s:.0f} s. End that process if it is stuck, or set REDIS_URL."
                 )
             yield
 
@@ -155,7 +156,7 @@ class Lease:
             return  # gone again: the connection that follows will say so
 
     def _stop_if_last(self) -> None:
-        with self._gate():
+        with self._gate(LEAVE_TIMEOUT_S):
             users = open_lock_file(self._users_path)
             try:
                 if try_lock(users):

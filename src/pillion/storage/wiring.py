@@ -13,6 +13,7 @@ Design record, for redis-py 5 to 8 alike:
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -124,20 +125,45 @@ def _recipe(target: Target, config: RedisConfig, lease: Lease | None) -> tuple[t
     if target.kind == "embedded":
         return EmbeddedConnection, options | {"path": target.path, "lease": lease}
     if target.kind == "sentinel":
-        options |= {"find_master": _master_finder(target, config), "redis_connect_func": _greet_master}
+        options |= {"find_master": _MasterFinder(target, config), "redis_connect_func": _greet_master}
         return SentinelTLSConnection if target.tls else SentinelConnection, options
     return redis.SSLConnection if target.tls else redis.Connection, options
 
 
-def _master_finder(target: Target, config: RedisConfig) -> Callable[[], Node]:
-    options = sentinel_options(target, config) | {"retry": Retry(NoBackoff(), 0)}
-    watchers = _make_sentinel(target.nodes, sentinel_kwargs=options)
+class _MasterFinder:
+    """Asks the Sentinels where the master is; from any thread."""
 
-    def find_master() -> Node:
-        host, port = watchers.discover_master(target.master_name)
-        return str(host), int(port)
+    def __init__(self, target: Target, config: RedisConfig) -> None:
+        self._target = target
+        self._nodes = target.nodes  # the one that answered last comes first
+        self._options = sentinel_options(target, config) | {"retry": Retry(NoBackoff(), 0)}
 
-    return find_master
+    def __call__(self) -> Node:
+        # A new Sentinel each time: redis-py's reorders its list in place, which threads must not share.
+        watchers = _make_sentinel(self._nodes, sentinel_kwargs=self._options)
+        try:
+            host, port = watchers.discover_master(self._target.master_name)
+            self._nodes = addresses(watchers)
+            return str(host), int(port)
+        except redis.ConnectionError as error:
+            failure = no_master(error, self._target)
+        finally:
+            for watcher in watchers.sentinels:
+                watcher.close()
+        raise failure  # here, where redis-py's error is not its context: that one may show the password
+
+
+def addresses(watchers: Any) -> tuple[Node, ...]:
+    """The nodes of a Sentinel object of redis-py, in its order."""
+    pools = [watcher.connection_pool.connection_kwargs for watcher in watchers.sentinels]
+    return tuple((str(options["host"]), int(options["port"])) for options in pools)
+
+
+def no_master(error: Exception, target: Target) -> redis.ConnectionError:
+    """redis-py's error in short: before redis-py 8, it spells out the clients with their passwords."""
+    reasons = sorted(set(re.findall(r"> - ([\w:]+(?:\([^()]*\))?)", str(error))))
+    text = f"No master found for {target.master_name!r}" + "".join(f", {reason}" for reason in reasons)
+    return redis.ConnectionError(text)
 
 
 def _greet_master(connection: Any) -> None:
