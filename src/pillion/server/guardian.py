@@ -70,7 +70,7 @@ class Guardian:
     def learn(self, news: News) -> None:
         """Use the Redis that the workers use. They tell it each time one of them has booted."""
         if news.redis_url != self._url:
-            self.close()
+            self._disconnect()
             settings = RedisConfig(url=news.redis_url, pool_size=1, timeout_s=PATIENCE_S)
             self._storage = open_storage(Config(redis=settings))
             self._lease = Lease(self._storage, self._identities, self._reporter)
@@ -102,6 +102,13 @@ class Guardian:
 
     def close(self) -> None:
         """Close the connection. What could not be given back is left to the reapers of other processes."""
+        for identity in self._dead:
+            log.warning(
+                "Could not give back what %s held; other workers will, as soon as they see it is gone", identity
+            )
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._storage is not None:
             self._storage.close()
         self._storage = self._lease = self._reaper = None

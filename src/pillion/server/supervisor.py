@@ -123,7 +123,7 @@ class Supervisor:
         self._reap_strangers()
         now_s = time.monotonic()
         self._start_due(now_s)
-        if now_s >= self._kill_at_s:
+        if now_s >= self._kill_at_s and self._children():
             self._kill()
         self._guardian.tick(now_s)
         self._feed_watchdog(now_s)
