@@ -372,3 +372,16 @@ def test_flushed_scripts_are_loaded_again_and_no_job_is_taken_twice(engine, raw)
     assert done.wait(20)
     until(lambda: raw.get("stat:processed") == b"60")
     assert ran == list(range(60))
+
+
+def test_after_a_crash_the_first_job_runs_alone(engine, raw):
+    """Were it the one that kills its process, nothing else would be suspected with it."""
+    entered, leave, together = threading.Event(), threading.Event(), threading.Barrier(5, timeout=20)
+    engine.job("First", lambda: (entered.set(), leave.wait(4)))
+    engine.job("Meet", together.wait)
+    raw.lpush("queue:default", payload("First"), *[payload("Meet")] * 5)
+    engine.start(cautious=True)
+    assert entered.wait(10)
+    assert raw.hvals(engine.inflight()) == [payload("First")]
+    leave.set()
+    until(lambda: raw.get("stat:processed") == b"6")  # the barrier proves that all five threads came

@@ -61,10 +61,10 @@ class Engine:
         definition.declare(options)
         self.registry.register(definition)
 
-    def start(self, capsule: str = "default") -> Engine:
+    def start(self, capsule: str = "default", *, cautious: bool = False) -> Engine:
         reporter = Reporter(self.config)
         runtime = Runtime(self.config, self.storage, self.identity, self.registry, None, reporter)  # type: ignore[arg-type]
-        self.manager = Manager(runtime, self.config.capsule(capsule))
+        self.manager = Manager(runtime, self.config.capsule(capsule), cautious=cautious)
         self.manager.start()
         return self
 

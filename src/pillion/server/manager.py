@@ -33,13 +33,19 @@ log = logging.getLogger("pillion")
 MAX_BLOCKING_QUEUES = 16
 BLOCK_S = 5.0
 TICK_S = 0.010
+CAUTIOUS_S = 5.0
 INTERRUPT_GRACE_S = 2.0  # so that a process is gone within its timeout + 3 s
 
 
 class Manager:
-    """A Service that runs the jobs of one capsule."""
+    """A Service that runs the jobs of one capsule.
 
-    def __init__(self, runtime: Runtime, capsule: Capsule) -> None:
+    `cautious`: the process before this one crashed. Its job may be the next again, and everything that
+    is in flight beside it would be counted as a suspect too. So one thread runs one job alone first;
+    the others follow when it has ended, or after CAUTIOUS_S.
+    """
+
+    def __init__(self, runtime: Runtime, capsule: Capsule, *, cautious: bool = False) -> None:
         self._runtime = runtime
         self._capsule = capsule
         self._stopping = threading.Event()
@@ -55,7 +61,9 @@ class Manager:
         self._processor = self._make_processor()
         self._slots = [Slot(self._stopping.is_set) for _ in range(capsule.concurrency)]
         self._threads: list[threading.Thread] = []
-        self._ended = threading.Semaphore(0)
+        self._idle_slots = list(reversed(self._slots))
+        self._cautious = cautious
+        self._starting = threading.Lock()
 
     def _make_fetcher(self, routes: Sequence[Route]) -> Fetcher:
         return Fetcher(
@@ -86,13 +94,12 @@ class Manager:
         """Start the threads."""
         if self._threads or self._stopping.is_set():
             return
+        self._start_threads(1 if self._cautious else len(self._slots))
+        if self._cautious:
+            timer = threading.Timer(CAUTIOUS_S, self._end_of_caution)
+            timer.daemon = True
+            timer.start()
         name = self._capsule.name
-        for number, slot in enumerate(self._slots, 1):
-            thread = threading.Thread(
-                target=self._work, args=(slot,), name=f"pillion.{name}.processor-{number}", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
         threading.Thread(target=self._tick, name=f"pillion.{name}.ticker", daemon=True).start()
 
     def quiet(self) -> None:
@@ -104,11 +111,12 @@ class Manager:
     def stop(self, deadline_s: float) -> None:
         """Let running jobs end until `deadline_s` (monotonic), then hand back and interrupt the rest."""
         self.quiet()
-        if self._closed.is_set():
-            return
         if not self._wait_for_threads(deadline_s):
             self._stop_hard()
-        self._closed.set()
+        with self._starting:
+            if self._closed.is_set():
+                return
+            self._closed.set()
         self._fetcher.activity.set()
         try:
             self._fetcher.close()
@@ -133,6 +141,18 @@ class Manager:
 
     # -- inside ----------------------------------------------------------------------------------
 
+    def _start_threads(self, count: int) -> None:
+        with self._starting:
+            while self._idle_slots and len(self._threads) < count and not self._stopping.is_set():
+                name = f"pillion.{self._capsule.name}.processor-{len(self._threads) + 1}"
+                thread = threading.Thread(target=self._work, args=(self._idle_slots.pop(),), name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _end_of_caution(self) -> None:
+        self._cautious = False
+        self._start_threads(len(self._slots))
+
     def _work(self, slot: Slot) -> None:
         """The life of one thread: take a job, attempt it, settle it."""
         slot.bind()
@@ -147,9 +167,10 @@ class Manager:
                     # Not settled: the job stays in flight, and `close` or the reaper hands it back.
                     self._runtime.reporter.report(exc, {"context": "Internal exception!", "jobstr": unit.raw})
                 slot.unit = None
+                if self._cautious:
+                    self._end_of_caution()
         finally:
             slot.close()
-            self._ended.release()
 
     def _tick(self) -> None:
         """Watch over acknowledgements and buffered jobs while there are any."""
@@ -163,12 +184,10 @@ class Manager:
                 fetcher.activity.set()
 
     def _wait_for_threads(self, deadline_s: float) -> bool:
-        """Wait until every thread has ended; False if `deadline_s` came first."""
-        while self._threads:
-            if not self._ended.acquire(timeout=max(0.0, deadline_s - time.monotonic())):
-                return False
-            self._threads.pop()
-        return True
+        """Wait until every thread has ended; False if `deadline_s` (monotonic) came first."""
+        for thread in self._threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _stop_hard(self) -> None:
         units = [unit for slot in self._slots if (unit := slot.unit) is not None]
