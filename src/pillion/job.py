@@ -19,7 +19,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from pillion.job_api import SetCall, Setter
 from pillion.job_builder import check_hook, define_class, define_function
@@ -31,6 +31,7 @@ from pillion.job_calls import (
     PerformChunked,
     PerformIn,
     PerformInline,
+    Renamed,
 )
 from pillion.job_options import check_options, given
 from pillion.job_run import JobRun, TransientExceptions
@@ -131,6 +132,10 @@ class BaseJob(JobRun):
     bulk_perform_in = _BulkPerformIn()
     perform_chunked = _PerformChunked()
     set = _Set()
+    if not TYPE_CHECKING:  # type checkers refuse these names by themselves
+        delay = Renamed("perform_async(...)")
+        delay_for = Renamed("perform_in(seconds, ...)")
+        delay_until = Renamed("perform_at(moment, ...)")
 
     def __init_subclass__(
         cls,
@@ -207,6 +212,11 @@ class FunctionJob(Setter[P], Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself."""
         return self.__wrapped__(*args, **kwargs)
+
+    if not TYPE_CHECKING:
+        delay = Renamed("perform_async(...)")
+        delay_for = Renamed("perform_in(seconds, ...)")
+        delay_until = Renamed("perform_at(moment, ...)")
 
     def __repr__(self) -> str:
         return f"<job {self.__job__.wire_name}>"

@@ -248,3 +248,13 @@ def test_every_call_has_an_awaitable_form_that_writes_the_same(home, order):
         "ZADD",
         *["SADD", "LPUSH"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"), [("delay", "perform_async"), ("delay_for", "perform_in"), ("delay_until", "perform_at")]
+)
+def test_names_from_elsewhere_say_what_to_write_here(home, order, name, instead):
+    function = home.job(lambda: None)
+    for job in (order, function):
+        with pytest.raises(AttributeError, match=rf"write {instead}\("):
+            getattr(job, name)(1)
