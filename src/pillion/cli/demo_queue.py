@@ -80,10 +80,10 @@ class DemoQueue:
         found: dict[str, tuple[int, str]] = {}
         for raw in self._storage.run(command("ZRANGE", keys.DEAD, 0, -1)):
             payload = _read(raw)
-            path = payload.get("args", [None])[-1]
-            if payload.get("jid") == jid_of(self._run, str(path)):
+            path = str((payload.get("args") or [""])[-1])
+            if payload.get("jid") == jid_of(self._run, path):
                 error = f"{payload.get('error_class')}: {payload.get('error_message')}"
-                found[str(path)] = (int(payload.get("retry_count", 0)) + 1, error)
+                found[path] = (int(payload.get("retry_count", 0)) + 1, error)
         return found
 
     def forget(self) -> None:
