@@ -108,14 +108,14 @@ class Default:
         if config is not self._config or client is not None:
             self._client = client
             self._async_client = None
-        self._config = config
+        self._config = _bound(config)
 
     def _make_config(self) -> Config:
         with self._lock:
             if self._config is None:
                 from pillion.config_sources import load_config
 
-                config = load_config({}).config
+                config = _bound(load_config({}).config)
                 for block in self._client_blocks:
                     block(config)
                 self._config = config
@@ -146,6 +146,15 @@ class Default:
         self._lock = threading.RLock()
         self._client = None
         self._async_client = None
+
+
+def _bound(config: Config) -> Config:
+    """Tell the middleware whose it is: classes with a `config` attribute are given it (behaviour.md 3)."""
+    chains = (config.client_middleware, config.server_middleware)
+    for chain in (*chains, *(capsule.server_middleware for capsule in config.capsules.values())):
+        if chain is not None:
+            chain.bind(config)
+    return config
 
 
 _default = Default()

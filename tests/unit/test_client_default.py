@@ -75,6 +75,20 @@ def test_in_a_worker_jobs_push_with_the_settings_of_the_worker(default):
     assert not default.client().config.client_middleware.is_empty
 
 
+def test_middleware_that_asks_for_the_config_gets_the_one_in_use(default):
+    class Curious:
+        config = None
+
+        def __call__(self, job_class, payload, queue, redis_pool, next_):
+            payload["seen"] = self.config
+            return next_()
+
+    config = Config()
+    default.run_server_blocks(config)
+    config.client_middleware.add(Curious)
+    assert config.client_middleware.invoke("K", {}, "q", None)["seen"] is config
+
+
 def test_blocks_are_decorators(default):
     @default.configure_server
     @default.configure_client
