@@ -67,13 +67,14 @@ class Demo:
             self._watch(run, results, queue, screen, workers)
 
     def _watch(self, run: Run, results: Results, queue: DemoQueue, screen: Screen, workers: Workers) -> None:
-        seen, moved_s = results.progress(run), time.monotonic()
+        seen = results.progress(run)
+        moved_s = counted_s = time.monotonic()
         while not seen.is_summed_up:
             screen.show(seen)
-            began_s = time.monotonic()
             workers.wait(LOOK_S)
             now, now_s = results.progress(run), time.monotonic()
-            results.add_time(run, now_s - began_s)  # each time, as we may be killed
+            results.add_time(run, now_s - counted_s)  # each time, as we may be killed
+            counted_s = now_s
             if now != seen:
                 seen, moved_s = now, now_s
             elif now_s - moved_s > STALLED_S:
