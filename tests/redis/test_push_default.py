@@ -95,6 +95,7 @@ def test_redis_lends_a_connection_for_own_commands(use, raw):
     assert raw.get("visits") == b"2"
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Python 3.12 warns of threads
 def test_a_forked_child_pushes_on_connections_of_its_own(use, raw):
     use()
     touch.perform_async(0)

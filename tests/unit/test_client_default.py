@@ -148,6 +148,7 @@ def test_reset_forgets_everything_but_the_jobs(default, log):
     assert log == []
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Python 3.12 warns of threads
 def test_after_a_fork_the_child_opens_its_own_client(default):
     before = default.client()
     reader, writer = os.pipe()
