@@ -200,6 +200,18 @@ def test_an_async_job_runs(engine, raw):
     until(lambda: raw.get("stat:processed") == b"1")
 
 
+def test_an_async_function_behind_a_plain_wrapper_is_awaited(engine, raw):
+    ran = threading.Event()
+
+    async def inner():
+        ran.set()
+
+    engine.job("Wrapped", lambda: inner(), is_async=False)
+    raw.lpush("queue:default", payload("Wrapped"))
+    engine.start()
+    assert ran.wait(10)
+
+
 def test_an_async_job_that_fails_is_retried(engine, raw):
     async def perform():
         raise LookupError("async")

@@ -75,7 +75,8 @@ class Processor:
             args = _arguments(payload)
             if self._chain.is_empty:
                 result = job.perform(*args)
-                if definition.is_async:
+                # Also an async function behind a plain wrapper, which does not look like one.
+                if result is not None and hasattr(result, "__await__"):
                     slot.await_(result)
             else:
                 self._run_in_chain(definition, job, payload, slot)
