@@ -183,8 +183,7 @@ class Worker:
                 self._hurry()
             self._stop(name)
         elif action is Action.QUIET:
-            log.info("Quiet (%s): taking no further jobs", name)
-            threading.Thread(target=self._launcher.quiet, name="pillion.quiet", daemon=True).start()
+            threading.Thread(target=self._go_quiet, args=(name,), name="pillion.quiet", daemon=True).start()
         elif action is Action.DUMP:
             for text in dump_threads():
                 log.warning("%s", text)
@@ -201,6 +200,10 @@ class Worker:
             self._stop("supervisor gone")
         if hurry:
             self._hurry()
+
+    def _go_quiet(self, why: str) -> None:
+        self._launcher.quiet()
+        log.info("Quiet (%s): this process takes no further jobs", why)
 
     def _stop(self, why: str) -> None:
         if self._stopping:
