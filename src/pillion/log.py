@@ -43,6 +43,7 @@ LEVELS: Mapping[str, int] = MappingProxyType(
     }
 )
 FILTERED = "[FILTERED]"
+JOB_LOGGER = "pillion.job"  # what a job has as `self.logger`
 
 _NAMES = {logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN", logging.ERROR: "ERROR"}
 _COLOURS = {"DEBUG": "1;32", "INFO": "1;34", "WARN": "1;33", "ERROR": "1;31", "FATAL": "1;35"}
@@ -204,7 +205,7 @@ def job_level() -> int | None:
 
 
 class JobLogger(logging.LoggerAdapter[logging.Logger]):
-    """The logger a job gets as `self.logger`: obeys the `log_level` of the running job, else is a plain logger."""
+    """A logger that obeys the `log_level` of the running job, and else behaves as the one inside."""
 
     def __init__(self, logger: logging.Logger) -> None:
         super().__init__(logger, {})
@@ -225,12 +226,19 @@ class JobLogger(logging.LoggerAdapter[logging.Logger]):
             self.logger._log(level, msg, args, **kwargs)  # pyright: ignore[reportPrivateUsage]
 
 
-class _JobLevelFilter(logging.Filter):
-    """Drops what is below the running job's own level, whichever logger it came from."""
+class _LevelFilter(logging.Filter):
+    """Drops what is below the running job's own level, whichever logger it came from; without one, below `level`.
+
+    The logger of the jobs lets everything through to here, as only here it is known which job it is about.
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self._level = level
 
     def filter(self, record: logging.LogRecord) -> bool:
         wanted = job_level()
-        return wanted is None or record.levelno >= wanted
+        return record.levelno >= (self._level if wanted is None else wanted)
 
 
 # -- the lines start, done, fail -----------------------------------------------------------------------
@@ -352,12 +360,13 @@ def setup(
     target = stream if stream is not None else sys.stdout
     handler = _Handler(target)
     handler.setFormatter(make_formatter(log_format, environ, is_terminal=target.isatty()))
-    handler.addFilter(_JobLevelFilter())
+    handler.addFilter(_LevelFilter(number))
     root = logging.getLogger()
     for old in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(number)
+    logging.getLogger(JOB_LOGGER).setLevel(logging.DEBUG)
     return handler
 
 

@@ -17,6 +17,10 @@ class Talk(Job):
     def perform(self):
         self.logger.info("inside")
 
+class Chatty(Job, log_level="debug"):
+    def perform(self):
+        self.logger.debug("detail")
+
 class Fail(Job):
     def perform(self):
         raise ValueError("no")
@@ -114,6 +118,12 @@ class TestLogLines:
         assert re.fullmatch(prefix + " INFO: start", start)
         assert re.fullmatch(prefix + " INFO: inside", inside)
         assert re.fullmatch(prefix + r" elapsed=\d+\.\d+ INFO: done", done)
+
+    def test_a_job_may_have_a_level_of_its_own(self, run, push):
+        worker = run()
+        jid = push("Chatty", log_level="debug")
+        worker.wait_log("INFO: done")
+        assert any("DEBUG: detail" in line for line in job_lines(worker.log, jid))
 
     def test_a_failed_job_is_start_and_fail(self, run, push):
         worker = run()

@@ -35,7 +35,7 @@ def logger(stream):
     made = logging.Logger("test", logging.INFO)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(log.JsonFormatter())
-    handler.addFilter(log._JobLevelFilter())
+    handler.addFilter(log._LevelFilter(logging.INFO))
     made.addHandler(handler)
     return made
 

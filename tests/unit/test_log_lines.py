@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -160,6 +161,7 @@ class TestSetup:
         yield
         root.handlers[:] = handlers
         root.setLevel(level)
+        logging.getLogger(log.JOB_LOGGER).setLevel(logging.NOTSET)
 
     def test_importing_installs_nothing(self):
         assert not [each for each in logging.getLogger().handlers if each.__class__.__module__ == "pillion.log"]
@@ -175,6 +177,22 @@ class TestSetup:
         log.setup("warn", "text", stream, {})
         logging.getLogger("some.library").info("hello")
         assert stream.getvalue() == ""
+
+    def test_the_logger_of_the_jobs_obeys_the_level_of_the_process(self):
+        stream = io.StringIO()
+        log.setup("info", "text", stream, {})
+        logging.getLogger(log.JOB_LOGGER).debug("detail")
+        assert stream.getvalue() == ""
+
+    def test_the_logger_of_the_jobs_obeys_a_lower_level_of_its_job(self):
+        stream = io.StringIO()
+        log.setup("info", "text", stream, {})
+        options = SimpleNamespace(skip_default_job_logging=False, logged_job_attributes=(), log_arguments=False)
+        job_log = log.JobLog(logging.getLogger("pillion"), options)
+        token = job_log.enter({"class": "A", "jid": "b", "log_level": "debug"})
+        logging.getLogger(log.JOB_LOGGER).debug("detail")
+        job_log.leave(token)
+        assert stream.getvalue().endswith("class=A jid=b DEBUG: detail\n")
 
     def test_a_second_time_replaces_the_first(self):
         first, second = io.StringIO(), io.StringIO()
