@@ -38,7 +38,7 @@ def test_posted_ops_are_answered_before_those_of_the_next_exchange(link, raw):
 
 
 def test_a_script_that_redis_forgot_is_loaded_and_only_its_op_sent_again(link, raw):
-    renew = call("reconcile", ("{q}:i", "q", "{q}:w"), (), int)
+    renew = call("reconcile", ("{q}:i", "q", "{q}:w"), ("0",), int)
     link.exchange([renew])
     raw.script_flush()
     assert link.exchange([command("INCR", "a"), renew, command("INCR", "a")]) == [1, 0, 2]

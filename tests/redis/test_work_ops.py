@@ -190,20 +190,25 @@ class TestReconcile:
     def test_hands_back_only_what_the_process_does_not_hold(self, storage, raw):
         raw.lpush("queue:default", *[f"{i}" for i in range(1, 13)])
         _fetch(storage, count=12)
-        assert storage.run(work.reconcile(ROUTE, [2, 11])) == 10
+        assert storage.run(work.reconcile(ROUTE, [2, 11], drain=False)) == 10
         assert raw.hgetall(ROUTE.inflight) == {b"2": b"2", b"11": b"11"}
         back = [b"1", *[f"{i}".encode() for i in range(3, 11)], b"12"]
         assert raw.lrange("queue:default", 0, -1)[::-1] == back
 
     def test_hands_back_what_a_blocking_move_left_behind(self, storage, raw):
         raw.lpush(ROUTE.wait, "moved")
-        assert storage.run(work.reconcile(ROUTE, [])) == 1
+        assert storage.run(work.reconcile(ROUTE, [], drain=True)) == 1
         assert raw.lrange("queue:default", 0, -1) == [b"moved"]
+
+    def test_leaves_the_private_list_alone_while_a_move_may_be_under_way(self, storage, raw):
+        raw.lpush(ROUTE.wait, "moved")
+        assert storage.run(work.reconcile(ROUTE, [], drain=False)) == 0
+        assert raw.lrange(ROUTE.wait, 0, -1) == [b"moved"]
 
     def test_does_not_touch_other_processes(self, storage, raw):
         theirs = work.Route.of("default", OTHER)
         raw.hset(theirs.inflight, "1", "x")
-        assert storage.run(work.reconcile(ROUTE, [])) == 0
+        assert storage.run(work.reconcile(ROUTE, [], drain=True)) == 0
         assert raw.hgetall(theirs.inflight) == {b"1": b"x"}
 
 

@@ -24,7 +24,10 @@ MAX_ACKS_PER_OP = 2000
 
 @dataclass(slots=True)
 class Parcel:
-    """One op on its way: what it settles, and whether it may have been carried out before."""
+    """One op on its way, and the units it settles.
+
+    `sent_before`: a reply that counts fewer units than expected is no news, they may be settled already.
+    """
 
     op: Op[Any]
     units: Sequence[UnitOfWork]
@@ -65,9 +68,9 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self._finished or self._settled or self._unsent or self._in_transit)
 
-    def enclose(self, op: Op[int]) -> None:
-        """Send `op` with the rest, before all that is decided from now on."""
-        self._unsent.append(Parcel(op, ()))
+    def enclose(self, op: Op[int], units: Sequence[UnitOfWork] = ()) -> None:
+        """Send `op` with the rest, before all that is decided from now on; `units` are not ours after it."""
+        self._unsent.append(Parcel(op, units, sent_before=True))
 
     def posted(self) -> None:
         """All that was packed is on its way; the replies come with the next exchange."""

@@ -1,13 +1,14 @@
 -- Hand back what Redis thinks this process holds and the process does not know of: jobs whose
--- fetch reply was lost on a broken connection, and what a blocking move left in the private list.
+-- fetch reply was lost on a broken connection, and, if asked, what a blocking move left in the
+-- private list.
 --
 -- KEYS  1 in-flight hash   2 queue   3 private wait list
--- ARGV  the tokens that the process does hold
+-- ARGV  1 "1": empty the private list too   2.. the tokens that the process does hold
 -- returns how many jobs were handed back
 local held, count = {}, 0
-for i = 1, #ARGV do held[ARGV[i]] = true end
+for i = 2, #ARGV do held[ARGV[i]] = true end
 
-local payload = redis.call('LPOP', KEYS[3])
+local payload = ARGV[1] == '1' and redis.call('LPOP', KEYS[3])
 while payload do
   redis.call('RPUSH', KEYS[2], payload)
   count = count + 1

@@ -109,9 +109,9 @@ def give_back(route: Route, tokens: Sequence[int]) -> Op[int]:
     return call("give_back", (route.inflight, route.key), sorted(tokens, reverse=True), int)
 
 
-def reconcile(route: Route, held: Iterable[int]) -> Op[int]:
-    """Hand back every job in flight here that is not among the tokens `held`."""
-    return call("reconcile", (route.inflight, route.key, route.wait), tuple(held), int)
+def reconcile(route: Route, held: Iterable[int], *, drain: bool) -> Op[int]:
+    """Hand back every job in flight here that is not among the tokens `held`; `drain`: the private list too."""
+    return call("reconcile", (route.inflight, route.key, route.wait), (int(drain), *held), int)
 
 
 def bury_steps(payload: bytes, *, now_s: float, max_jobs: int, timeout_s: int) -> tuple[Step, ...]:
