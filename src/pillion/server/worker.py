@@ -23,12 +23,12 @@ from pillion import default
 from pillion._version import VERSION
 from pillion.client import Client
 from pillion.config import Config
-from pillion.errors import PillionError
+from pillion.errors import ConfigError, RedisError
 from pillion.server.children import FAILED, HURRY, LEAVING, READY, STOPPING, Link
 from pillion.server.guardian import News
 from pillion.server.identity import default_tag, make_identity
 from pillion.server.launcher import Launcher, assemble
-from pillion.server.loader import load_app, require_jobs
+from pillion.server.loader import BootError, load_app, require_jobs
 from pillion.server.preflight import check_redis
 from pillion.server.reporter import Reporter
 from pillion.server.runtime import Runtime
@@ -62,7 +62,7 @@ def run_worker(order: Order, link: Link, inbox: SignalInbox) -> int:
         # Before the first job: one that never lets go of the interpreter needs its lease renewed from outside.
         link.send(READY, news.dump())
         launcher.work()
-    except Exception as exc:  # noqa: BLE001 - the supervisor decides what a failed boot means, and says it once
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - the supervisor decides what it means, and says it once
         link.send(FAILED, describe_failure(exc))
         return EXIT_BOOT
     Worker(launcher, inbox, order.config.timeout_s, link).run()
@@ -95,11 +95,9 @@ def boot(order: Order, inbox: SignalInbox, link: Link) -> tuple[Launcher, News]:
     return launcher, News(target.url, config.timeout_s)
 
 
-def names_to_trap(*, supervised: bool = True) -> list[str]:
+def names_to_trap() -> list[str]:
     """The signals a worker takes (behaviour 10). USR2 only so that it does no harm, unless the app uses it."""
     names = ["TERM", "TSTP", "TTIN"]
-    if not supervised:
-        names.append("INT")
     if signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL:
         names.append("USR2")
     return names
@@ -129,7 +127,7 @@ def log_start(runtime: Runtime, version: str) -> None:
 
 def describe_failure(exc: BaseException) -> str:
     """Why a process could not start: our own errors in their words, others with their traceback."""
-    if isinstance(exc, PillionError):
+    if isinstance(exc, BootError | ConfigError | RedisError):
         return str(exc)
     return "".join(traceback.format_exception(exc)).rstrip()
 
@@ -140,8 +138,9 @@ def describe_failure(exc: BaseException) -> str:
 class Worker:
     """The main thread of a booted process.
 
-    Parameters: `link` leads to the supervisor; without one, the process is on its own and a Ctrl-C
-    is meant for it. `timeout_s` is how long running jobs may go on after the order to stop.
+    Parameters: `link` leads to the supervisor, None if there is none. `timeout_s` is how long running
+    jobs may go on after the order to stop. A second INT does what HURRY does: it can only have been
+    meant for this process, as those of a terminal are ignored under a supervisor.
     """
 
     def __init__(self, launcher: Launcher, inbox: SignalInbox, timeout_s: float, link: Link | None = None) -> None:
@@ -164,10 +163,12 @@ class Worker:
         log.info("Bye!")
 
     def _is_over(self) -> bool:
-        if time.monotonic() >= self._hard_exit_s:
-            log.warning("Not everything ended in time; leaving. What is still in flight will be taken back.")
+        if self._drained.is_set():
             return True
-        return self._drained.is_set()
+        overdue = time.monotonic() >= self._hard_exit_s
+        if overdue:
+            log.warning("Not everything ended in time; leaving. What is still in flight will be taken back.")
+        return overdue
 
     def _sleep(self) -> None:
         watched: list[SignalInbox | Link] = [self._inbox]
