@@ -13,9 +13,16 @@ import pytest
 from worker_process import clean_environment, write_app
 
 LOGGING_APP = """+
+import asyncio, logging
+
 class Talk(Job):
     def perform(self):
         self.logger.info("inside")
+
+class Later(Job):
+    async def perform(self):
+        await asyncio.sleep(0)
+        logging.getLogger("some.library").info("inside")
 
 class Chatty(Job, log_level="debug"):
     def perform(self):
@@ -118,6 +125,12 @@ class TestLogLines:
         assert re.fullmatch(prefix + " INFO: start", start)
         assert re.fullmatch(prefix + " INFO: inside", inside)
         assert re.fullmatch(prefix + r" elapsed=\d+\.\d+ INFO: done", done)
+
+    def test_a_library_called_by_an_async_job_logs_with_its_jid(self, run, push):
+        worker = run()
+        jid = push("Later")
+        worker.wait_log("INFO: done")
+        assert [line.rpartition("INFO: ")[2] for line in job_lines(worker.log, jid)] == ["start", "inside", "done"]
 
     def test_a_job_may_have_a_level_of_its_own(self, run, push):
         worker = run()

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from worker_process import clean_environment, wait_until
 
-from pillion.cli.demo_queue import DemoQueue, jid_of
-from pillion.cli.demo_results import Results, Run
+from pillion.cli.demo.queue import DemoQueue, jid_of
+from pillion.cli.demo.results import Results, Run
+from pillion.cli.demo.run import Demo as DemoRun
 from pillion.config import Config
 from pillion.storage.connect import Storage, open_storage
 from pillion.storage.embedded_paths import socket_path
@@ -271,8 +272,6 @@ class TestStalled:
     """A job whose process died three times goes to the dead set without having written a row."""
 
     def test_its_row_is_written_from_the_dead_set_and_the_run_summed_up(self, storage: Storage, raw, short_tmp) -> None:
-        from pillion.cli.demo_run import Demo as DemoRun
-
         results = Results(short_tmp / "results.sqlite3")
         results.create()
         run = results.begin("/src", "", ["/src/0.py"])

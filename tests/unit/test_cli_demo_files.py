@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pillion.cli.demo_files import COPIES, is_broken, python_files, standard_library, with_broken_ones
+from pillion.cli.demo.files import COPIES, is_broken, python_files, standard_library, with_broken_ones
 
 GOOD = "import os\n\ndef read(path):\n    return open(os.path.join(path, 'x')).read()\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pillion.cli.demo_results import FileRow, Progress, Results, Totals
+from pillion.cli.demo.results import FileRow, Progress, Results, Totals
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pillion.cli.demo_results import FileRow, Progress, Totals
-from pillion.cli.demo_screen import Lines, Report, report_text
+from pillion.cli.demo.results import FileRow, Progress, Totals
+from pillion.cli.demo.screen import Lines, Report, report_text
 
 
 def test_a_pipe_gets_one_line_for_each_tenth(capsys):

@@ -4,8 +4,8 @@ import pytest
 from own_home import OwnHome
 
 from pillion.errors import ConfigError, InvalidJob, UnknownJobClass
-from pillion.job import BaseJob
-from pillion.registry import JobDefinition, Registry, default_wire_name
+from pillion.jobs.base import BaseJob
+from pillion.definition.registry import JobDefinition, Registry, default_wire_name
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from own_home import OwnHome
 
 from pillion.errors import ConfigError
-from pillion.job_options import check_options
+from pillion.definition.options import check_options
 
 
 @pytest.mark.parametrize(

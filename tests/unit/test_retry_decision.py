@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from pillion.registry import JobDefinition
+from pillion.definition.registry import JobDefinition
 from pillion.server.outcome import Dead, Discard, Retry
 from pillion.server.retry import Failure, RetryPolicy, backoff_s, decide, jitter_s
 from pillion.wire.codec import loads_job

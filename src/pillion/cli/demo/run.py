@@ -18,12 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pillion.cli import demo_app
-from pillion.cli.demo_files import python_files, with_broken_ones
-from pillion.cli.demo_queue import DemoQueue
-from pillion.cli.demo_results import FileRow, Progress, Results, Run
-from pillion.cli.demo_screen import Report, Screen
-from pillion.cli.demo_workers import Workers
+from pillion.cli.demo import app
+from pillion.cli.demo.files import python_files, with_broken_ones
+from pillion.cli.demo.queue import DemoQueue
+from pillion.cli.demo.results import FileRow, Progress, Results, Run
+from pillion.cli.demo.screen import Report, Screen
+from pillion.cli.demo.workers import Workers
 from pillion.errors import ConfigError
 
 LOOK_S = 0.1
@@ -103,7 +103,7 @@ class Demo:
             largest=results.largest(LARGEST),
             source=self.source,
             folder=self.folder,
-            jobs_file=Path(demo_app.__file__),
+            jobs_file=Path(app.__file__),
         )
         results.end(run)
         queue.forget()

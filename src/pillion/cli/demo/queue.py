@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pillion.cli.demo_app import CountFile, SumUp
-from pillion.cli.demo_results import Run
+from pillion.cli.demo.app import CountFile, SumUp
+from pillion.cli.demo.results import Run
 from pillion.client import Client
 from pillion.config import Config
 from pillion.errors import DecodeError

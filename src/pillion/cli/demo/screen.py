@@ -10,7 +10,7 @@ from typing import Protocol
 
 import click
 
-from pillion.cli.demo_results import FileRow, Progress, Totals
+from pillion.cli.demo.results import FileRow, Progress, Totals
 
 LONGEST_ERROR = 76
 

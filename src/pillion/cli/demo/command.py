@@ -12,12 +12,12 @@ from types import FrameType
 
 import click
 
-from pillion.cli.demo_files import standard_library
-from pillion.cli.demo_queue import DemoQueue
-from pillion.cli.demo_results import Results, Run
-from pillion.cli.demo_run import Demo
-from pillion.cli.demo_screen import open_screen, report_text
-from pillion.cli.demo_workers import clean_environ
+from pillion.cli.demo.files import standard_library
+from pillion.cli.demo.queue import DemoQueue
+from pillion.cli.demo.results import Results, Run
+from pillion.cli.demo.run import Demo
+from pillion.cli.demo.screen import open_screen, report_text
+from pillion.cli.demo.workers import clean_environ
 from pillion.config import Config
 from pillion.storage.connect import Storage, open_storage
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Self
 
 import pillion
-from pillion.cli.demo_leash import FD_VARIABLE
-from pillion.cli.demo_results import PATH_VARIABLE
+from pillion.cli.demo.leash import FD_VARIABLE
+from pillion.cli.demo.results import PATH_VARIABLE
 from pillion.errors import PillionError
 
 STOP_S = 8
@@ -33,7 +33,7 @@ class Workers:
         self._log = folder / "worker.log"
         self._leash, theirs = os.pipe()[::-1]
         options = ["-q", "demo", "-p", str(processes), "-c", "5", "-t", str(STOP_S // 2)]
-        modules = ["-r", "pillion.cli.demo_leash", "pillion.cli.demo_app"]
+        modules = ["-r", "pillion.cli.demo.leash", "pillion.cli.demo.app"]
         environ = {
             **clean_environ(folder, os.environ),
             PATH_VARIABLE: str(results),

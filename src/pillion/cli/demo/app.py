@@ -1,6 +1,6 @@
 """The jobs of `pillion demo`, and an example: this is what the job module of an app looks like.
 
-`pillion run pillion.cli.demo_app -q demo` loads this file and runs these two jobs. They take plain
+`pillion run pillion.cli.demo.app -q demo` loads this file and runs these two jobs. They take plain
 arguments, they may run twice without harm, and they let errors out: Pillion retries, and in the end
 gives up and says so. Those three habits are most of what a job needs.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pillion import Job
-from pillion.cli.demo_results import FileRow, open_results
+from pillion.cli.demo.results import FileRow, open_results
 
 
 class CountFile(Job, queue="demo", retry=1):
