@@ -52,8 +52,12 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _JSON_ONLY = frozenset({"queue", "args", "cpu_s"})
 _RECORD_FACTS = "pillion"  # the attribute of a record that holds its own facts
 
-_context: ContextVar[Mapping[str, Any]] = ContextVar("pillion_log_context", default=MappingProxyType({}))
-_job: ContextVar[tuple[JobLog, Mapping[str, Any]] | None] = ContextVar("pillion_log_job", default=None)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_context: ContextVar[Mapping[str, Any]] = ContextVar("pillion_log_context", default=_NOTHING)
+# The running job: its log, its payload, and what `add_context` has added.
+_job: ContextVar[tuple[JobLog, Mapping[str, Any], Mapping[str, Any]] | None] = ContextVar(
+    "pillion_log_job", default=None
+)
 
 
 # -- context ---------------------------------------------------------------------------------------
@@ -73,8 +77,13 @@ def with_context(**facts: Any) -> Generator[None]:
 
 
 def add_context(**facts: Any) -> None:
-    """Add `facts` from here to the end of the surrounding `with_context`, job, or thread."""
-    _context.set({**_context.get(), **facts})
+    """Add `facts` from here to the end of the running job; without one, of the surrounding `with_context`."""
+    running = _job.get()
+    if running is None:
+        _context.set({**_context.get(), **facts})
+    else:
+        job_log, payload, added = running
+        _job.set((job_log, payload, {**added, **facts}))
 
 
 def context() -> dict[str, Any]:
@@ -82,8 +91,8 @@ def context() -> dict[str, Any]:
     running = _job.get()
     if running is None:
         return dict(_context.get())
-    job_log, payload = running
-    return {**job_log.context(payload), **_context.get()}
+    job_log, payload, added = running
+    return {**job_log.context(payload), **added, **_context.get()}
 
 
 def tid() -> str:
@@ -286,7 +295,7 @@ class JobLog:
 
     def enter(self, payload: Mapping[str, Any]) -> Token[Any]:
         """Say that this thread or task now runs `payload`: its log lines carry the job's facts."""
-        return _job.set((self, payload))
+        return _job.set((self, payload, _NOTHING))
 
     def leave(self, token: Token[Any]) -> None:
         """Undo `enter`."""

@@ -210,6 +210,17 @@ class TestStoppedInTheMiddle:
         assert demo.run("--fresh").startswith("Run 2: a job for each of 303 Python files")
 
 
+def test_a_second_demo_in_the_same_folder_is_refused(demo: Demo) -> None:
+    demo.write(300)
+    first = demo.start()
+    read_to(first, r"^ +0 %")
+    output, _ = demo.start().communicate(timeout=WATCHDOG_S)
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=WATCHDOG_S)
+    assert "A demo is running in" in output
+    assert "--folder" in output
+
+
 def worker_pids(parent: int) -> list[int]:
     """All processes below `parent`, children first."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()

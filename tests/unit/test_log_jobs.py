@@ -131,6 +131,14 @@ class TestJobFacts:
         assert inside["ctx"]["jid"] == "a66f"
         assert "ctx" not in outside
 
+    def test_what_add_context_added_ends_with_the_job(self, logger):
+        job_log = log.JobLog(logger, Options())
+        token = job_log.enter(PAYLOAD)
+        log.add_context(order=42)
+        assert log.context()["order"] == 42
+        job_log.leave(token)
+        assert log.context() == {}
+
     def test_stand_before_what_with_context_added(self, logger):
         job_log = log.JobLog(logger, Options())
         token = job_log.enter(PAYLOAD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from pillion.cli.demo.run import Demo
 from pillion.cli.demo.screen import open_screen, report_text
 from pillion.cli.demo.workers import clean_environ
 from pillion.config import Config
+from pillion.errors import PillionError
 from pillion.storage.connect import Storage, open_storage
 
 EXIT_INTERRUPTED = 130
@@ -56,7 +58,7 @@ def command(folder: Path, source: Path, processes: int | None, *, fresh: bool) -
     workers = processes or min(os.cpu_count() or 1, MOST_PROCESSES)
     demo = Demo(folder.absolute(), source.absolute(), workers, click.echo)
     demo.folder.mkdir(parents=True, exist_ok=True)
-    with _interruptible(), _results(demo) as results:
+    with _interruptible(), _alone_in(demo.folder), _results(demo) as results:
         run = demo.choose_run(results, fresh=fresh)
         try:
             _carry_out(demo, run, results)
@@ -75,6 +77,18 @@ def _carry_out(demo: Demo, run: Run, results: Results) -> None:
         with open_screen(is_terminal=sys.stdout.isatty()) as screen:
             demo.work(run, results, queue, screen)
         click.echo("\n" + report_text(demo.finish(run, results, queue)))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Generator[None]:
+    """Hold the folder against a second demo, which might begin anew under our feet. The kernel lets go for us."""
+    with (folder / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            hint = "Wait until it is done, stop it, or give this one another folder with --folder."
+            raise PillionError(f"A demo is running in {folder} already. {hint}") from None
+        yield
 
 
 @contextmanager
