@@ -11,16 +11,13 @@ Everything here is loaded when it is first used: `import pillion` brings neither
 the server with it.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 
 from pillion._version import __version__ as __version__
 
-# What type checkers see; at run time `_Package` below loads the same names. The constant is theirs by
+# What type checkers see; at run time `__getattr__` below loads the same names. The constant is theirs by
 # name, and importing it from `typing` would take longer than all the rest of this module.
 TYPE_CHECKING = False
-# ruff: noqa: TC004
 if TYPE_CHECKING:
     from pillion.client import AsyncClient as AsyncClient
     from pillion.client import Client as Client
@@ -85,31 +82,14 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
-class _Package(ModuleType):
-    """This package, with its public names loaded on demand (PEP 562).
-
-    A class rather than a module-level `__getattr__` because of one name: `job` is the decorator, and
-    there is a module `pillion.job` as well, which the import system would put in its place.
-    """
-
-    def __getattr__(self, name: str) -> object:
-        home = _HOME_OF.get(name)
-        if home is None:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        value: object = getattr(import_module(f"{self.__name__}.{home}"), name)
-        setattr(self, name, value)
-        return value
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *__all__})
-
-    def _job(self) -> object:
-        return self.__getattr__("job")
-
-    def _keep_job(self, value: object) -> None:
-        """Ignore what the import system, or `__getattr__` above, wants to put there."""
-
-    job = property(_job, _keep_job)
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
 
 
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

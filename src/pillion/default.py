@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from pillion.client import AsyncClient, Client
 from pillion.config import Config
-from pillion.job import BaseJob, JobDecorator
-from pillion.registry import Registry
+from pillion.definition.registry import Registry
+from pillion.jobs.base import BaseJob, JobDecorator
 
 Block = Callable[[Config], Any]
 B = TypeVar("B", bound=Block)
@@ -113,7 +113,7 @@ class Default:
     def _make_config(self) -> Config:
         with self._lock:
             if self._config is None:
-                from pillion.config_sources import load_config
+                from pillion.settings.sources import load_config
 
                 config = _bound(load_config({}).config)
                 for block in self._client_blocks:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis_process import find_binary
 
 from pillion.config import RedisConfig
 from pillion.storage.embedded_lock import is_locked, open_lock_file, wait_lock
@@ -168,6 +169,16 @@ def test_a_folder_with_a_very_long_path_works(join: Callable[..., User], short_t
     assert not runs(long)
     target = resolve_url(RedisConfig(), {}, str(long))
     assert stat.S_IMODE(Path(target.path).parent.stat().st_mode) == 0o700
+
+
+def test_data_of_the_oldest_server_is_read_by_a_newer_one(join: Callable[..., User], short_tmp: Path) -> None:
+    programs = short_tmp / "floor"
+    programs.mkdir()
+    (programs / "redis-server").symlink_to(find_binary("floor"))
+    first = join(PATH=str(programs))
+    first.do("LPUSH queue:default job")
+    first.end()
+    assert join().do("LRANGE queue:default 0 -1") == [b"job"]
 
 
 # -- several at once --------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from pillion.client import AsyncClient, Client
+from pillion.client.intake import Intake
 from pillion.config import Config, RedisConfig
-from pillion.intake import Intake
 from pillion.storage.aio import AsyncStorage
 from pillion.storage.connect import open_async_storage
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pillion.erb import render
 from pillion.errors import ConfigError
+from pillion.settings.erb import render
 
 
 def value(code: str, **environ: str) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pillion.config import QueueSpec
-from pillion.config_sources import Settings, load_config
 from pillion.errors import ConfigError
+from pillion.settings.sources import Settings, load_config
 
 BOOK = """\
 :concurrency: <%= ENV.fetch("SIDEKIQ_CONCURRENCY") { 5 } %>

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pillion.config import QueueSpec
-from pillion.config_options import OPTIONS
-from pillion.config_sources import FILES, load_config
+from pillion.settings.options import OPTIONS
+from pillion.settings.sources import FILES, load_config
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/configuration.md").read_text()
 

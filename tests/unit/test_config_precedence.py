@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pillion.config_sources import load_config
+from pillion.settings.sources import load_config
 
 FILE = """
 concurrency = 3

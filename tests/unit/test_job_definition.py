@@ -3,9 +3,9 @@
 import pytest
 from own_home import OwnHome
 
+from pillion.definition.registry import JobDefinition, Registry, default_wire_name
 from pillion.errors import ConfigError, InvalidJob, UnknownJobClass
 from pillion.jobs.base import BaseJob
-from pillion.definition.registry import JobDefinition, Registry, default_wire_name
 
 
 @pytest.fixture

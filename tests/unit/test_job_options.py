@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from own_home import OwnHome
 
-from pillion.errors import ConfigError
 from pillion.definition.options import check_options
+from pillion.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def command(
 def push(item: dict[str, Any], flags: dict[str, Any]) -> str:
     """Push `item` to the Redis that flags, environment and settings file say. Returns the jid."""
     from pillion.client import Client
-    from pillion.config_sources import load_config
+    from pillion.settings.sources import load_config
     from pillion.storage.connect import open_storage
 
     config = load_config(flags, cwd=Path.cwd()).config

@@ -13,7 +13,7 @@ import click
 from pillion import log
 from pillion._version import __version__
 from pillion.cli.banner import banner_text
-from pillion.config_sources import Settings, load_config
+from pillion.settings.sources import Settings, load_config
 
 NOTHING_TO_RUN = """Which jobs shall run? Name the module that has them:
 

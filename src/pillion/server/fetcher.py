@@ -138,6 +138,8 @@ class Fetcher:
         while not self._stopping.is_set():
             try:
                 if self._buffer or (not self._dry and self._fetch()):
+                    if self._stopping.is_set():
+                        break  # they came too late: `_stand_down` hands them back
                     return self._buffer.popleft()
                 self._sleep_until_work()
             except IndexError:
@@ -215,8 +217,9 @@ class Fetcher:
             self._stopping.wait(OUTAGE_WAIT_S)
 
     def _stand_down(self) -> None:
-        """The process goes quiet: take no job any more that a blocking move might still bring."""
+        """The process goes quiet: take no job any more that a fetch or a blocking move might still bring."""
         try:
+            self.hand_back_buffer()
             while self._waiter.armed:
                 self._leases.carry_out(self._waiter.cancel_ops())
                 if self._waiter.settle_cancelled():

@@ -195,12 +195,13 @@ def assemble(
     on_leaving: Callable[[], object] = lambda: None,
     supervised: bool = False,
     embedded: bool = False,
+    cautious: bool = False,
 ) -> Launcher:
     """A launcher with all its parts, not started.
 
     Parameters: `on_signal` is given signals that come through Redis. `supervised`: another process
     renews the lease, until `on_leaving` is called. `embedded`: this process belongs to another program,
-    and says so in its record.
+    and says so in its record. `cautious`: this process replaces one that crashed.
     """
     config, storage, identity, reporter = runtime.config, runtime.storage, runtime.identity, runtime.reporter
     lifecycle = Lifecycle(config, reporter)
@@ -208,6 +209,17 @@ def assemble(
     queues = [queue.name for capsule in config.capsules.values() for queue in capsule.queues]
     ownership = Ownership(storage, identity, queues)
     reaper = Reaper(storage, config, identity, reporter)
+
+    def be_cautious() -> None:
+        for manager in managers:
+            manager.be_cautious()
+
+    def take_back() -> None:
+        if reaper.recover_neighbours():
+            be_cautious()
+
+    if cautious:
+        be_cautious()
     heartbeat = Heartbeat(
         storage,
         config,
@@ -227,7 +239,7 @@ def assemble(
         heartbeat=heartbeat,
         background=[reaper],
         lease=Lease(storage, lambda: [identity], reporter),
-        take_back=reaper.recover_neighbours,
+        take_back=take_back,
         on_leaving=on_leaving,
     )
     launcher = Launcher(config, parts, lifecycle, reporter, supervised=supervised)

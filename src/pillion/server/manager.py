@@ -34,18 +34,13 @@ MAX_BLOCKING_QUEUES = 16
 BLOCK_S = 5.0
 TICK_S = 0.010
 CAUTIOUS_S = 5.0
-INTERRUPT_GRACE_S = 2.0  # so that a process is gone within its timeout + 3 s
+INTERRUPT_GRACE_S = 1.5  # less than the launcher waits beyond the deadline, so that `close` is not cut short
 
 
 class Manager:
-    """A Service that runs the jobs of one capsule.
+    """A Service that runs the jobs of one capsule."""
 
-    `cautious`: the process before this one crashed. Its job may be the next again, and everything that
-    is in flight beside it would be counted as a suspect too. So one thread runs one job alone first;
-    the others follow when it has ended, or after CAUTIOUS_S.
-    """
-
-    def __init__(self, runtime: Runtime, capsule: Capsule, *, cautious: bool = False) -> None:
+    def __init__(self, runtime: Runtime, capsule: Capsule) -> None:
         self._runtime = runtime
         self._capsule = capsule
         self._stopping = threading.Event()
@@ -62,7 +57,7 @@ class Manager:
         self._slots = [Slot(self._stopping.is_set) for _ in range(capsule.concurrency)]
         self._threads: list[threading.Thread] = []
         self._idle_slots = list(reversed(self._slots))
-        self._cautious = cautious
+        self._cautious = False
         self._starting = threading.Lock()
 
     def _make_fetcher(self, routes: Sequence[Route]) -> Fetcher:
@@ -87,6 +82,14 @@ class Manager:
         chain = self._capsule.server_middleware or config.server_middleware
         job_log = JobLog(logging.getLogger("pillion.job"), config)
         return Processor(self._runtime.registry.find, chain, job_log, policy)
+
+    def be_cautious(self) -> None:
+        """Before `start`: the process before this one crashed, and its job may be the next again.
+
+        Everything in flight beside it would be counted as a suspect too. So one thread runs one job
+        alone first; the others follow when it has ended, or after CAUTIOUS_S.
+        """
+        self._cautious = True
 
     # -- a Service -------------------------------------------------------------------------------
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from pillion.definition.registry import JobDefinition
 from pillion.errors import DecodeError, Interrupted, JobArgumentError, Shutdown, UnknownJobClass
 from pillion.log import JobLog
 from pillion.middleware import ServerChain
-from pillion.registry import JobDefinition
 from pillion.server.outcome import ABANDONED, DONE, Malformed, Outcome, Reschedule
 from pillion.server.retry import Failure, RetryPolicy, decide
 from pillion.server.slot import Slot

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pillion.registry import JobDefinition
+from pillion.definition.registry import JobDefinition
 from pillion.server.outcome import Dead, Discard, Outcome, Retry
 from pillion.wire.codec import dumps
 from pillion.wire.failure import record_failure

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pillion.client import Client
 from pillion.config import Config
-from pillion.registry import Registry
+from pillion.definition.registry import Registry
 from pillion.server.reporter import Reporter
 from pillion.storage.sync import Storage
 

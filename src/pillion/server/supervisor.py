@@ -161,7 +161,9 @@ class Supervisor:
 
     def _start(self, seat: Seat) -> None:
         seat.restart_at_s = None
-        order = replace(self._order, nonce=new_nonce(), is_first=seat.number == 1 and not seat.had_ready)
+        first = seat.number == 1 and not seat.had_ready
+        # A seat that was ready before is filled again only after a crash.
+        order = replace(self._order, nonce=new_nonce(), is_first=first, cautious=seat.had_ready)
         inherited: list[Link | SignalInbox] = [self._inbox, *(child.link for child in self._children())]
         try:
             pid, link = fork_worker(lambda link, inbox: run_worker(order, link, inbox), inherited)

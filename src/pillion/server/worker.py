@@ -46,13 +46,17 @@ HARD_EXIT_GRACE_S = 2.75
 
 @dataclass(slots=True, frozen=True)
 class Order:
-    """What a worker process is told to run. `is_first`: it speaks for its siblings where all would say the same."""
+    """What a worker process is told to run.
+
+    `is_first`: it speaks for its siblings where all would say the same. `cautious`: it replaces one that crashed.
+    """
 
     config: Config
     targets: Sequence[str]
     require: Sequence[str]
     nonce: str
     is_first: bool = True
+    cautious: bool = False
 
 
 def run_worker(order: Order, link: Link, inbox: SignalInbox) -> int:
@@ -89,7 +93,14 @@ def boot(order: Order, inbox: SignalInbox, link: Link) -> tuple[Launcher, News]:
     target = resolve_url(config.redis, os.environ, config.embedded_data_dir)
     runtime = make_runtime(config, target, order.nonce)
     version = check_redis(runtime.storage, warn=order.is_first)
-    launcher = assemble(runtime, supervised=True, on_signal=inbox.put, on_leaving=partial(link.send, LEAVING))
+    default.install(config, runtime.client)  # what jobs push goes over the same connections
+    launcher = assemble(
+        runtime,
+        supervised=True,
+        on_signal=inbox.put,
+        on_leaving=partial(link.send, LEAVING),
+        cautious=order.cautious,
+    )
     launcher.prepare()
     log_start(runtime, version)
     return launcher, News(target.url, config.timeout_s)

@@ -17,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from pillion.config import RedisConfig
+from pillion.errors import PillionError
 from pillion.storage.embedded import Lease
 from pillion.storage.target import Node, Target
 from pillion.storage.wiring import (
@@ -41,6 +42,17 @@ class AsyncEmbeddedConnection(redis_asyncio.UnixDomainSocketConnection):
     def __init__(self, *, lease: Lease, **options: Any) -> None:
         self._lease = lease
         super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]
+
+    async def connect(self) -> None:
+        """Connect and greet. A server that dies just then is started again: nothing has been sent yet."""
+        connect: Callable[[], Awaitable[None]] = super().connect
+        try:
+            await connect()
+        except redis.ConnectionError as error:
+            if isinstance(error.__cause__, PillionError):
+                raise  # ours, wrapped: the server cannot be started
+            await asyncio.to_thread(self._lease.revive)
+            await connect()
 
     async def _connect(self) -> None:
         connect: Callable[[], Awaitable[None]] = super()._connect

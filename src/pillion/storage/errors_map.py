@@ -29,8 +29,13 @@ _CODE_OF_CLASS: tuple[tuple[type[Exception], str], ...] = (
     (redis_errors.AuthenticationWrongNumberOfArgsError, "NOAUTH"),
     (redis_errors.BusyLoadingError, "LOADING"),
     (redis_errors.ExecAbortError, "EXECABORT"),
+    # the more special class first
     (redis_errors.MasterDownError, "MASTERDOWN"),
     (redis_errors.ClusterDownError, "CLUSTERDOWN"),
+    (redis_errors.MovedError, "MOVED"),
+    (redis_errors.AskError, "ASK"),
+    (redis_errors.TryAgainError, "TRYAGAIN"),
+    (redis_errors.ClusterCrossSlotError, "CROSSSLOT"),
 )
 
 _REFUSED = {

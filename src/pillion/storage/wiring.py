@@ -46,6 +46,15 @@ class EmbeddedConnection(redis.UnixDomainSocketConnection):
         self._lease = lease
         super().__init__(**options)  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType]
 
+    def connect(self) -> None:
+        """Connect and greet. A server that dies just then is started again: nothing has been sent yet."""
+        connect: Callable[[], None] = super().connect
+        try:
+            connect()
+        except redis.ConnectionError:
+            self._lease.revive()
+            connect()
+
     def _connect(self) -> Any:
         connect: Callable[[], Any] = super()._connect
         self._lease.hold()

@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pillion.definition.options import check_options
+from pillion.definition.registry import FunctionDefinition, JobDefinition, default_wire_name
+from pillion.definition.run import JobRun
+from pillion.definition.signature import Signature
 from pillion.errors import ConfigError
-from pillion.job_options import check_options
-from pillion.job_run import JobRun
-from pillion.job_signature import Signature
-from pillion.registry import FunctionDefinition, JobDefinition, default_wire_name
 
 # The metrics keys separate with "|", and the routes of the dashboards with "/" and "$" (wire-format 4).
 _NOT_IN_A_NAME = "|/$"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec
 
-from pillion.job_calls import (
+from pillion.definition.options import check_options, given
+from pillion.jobs.calls import (
     BulkPerformIn,
     PerformAsync,
     PerformBulk,
@@ -14,7 +15,6 @@ from pillion.job_calls import (
     PerformInline,
     Pusher,
 )
-from pillion.job_options import check_options, given
 from pillion.wire.timestamps import Interval
 
 P = ParamSpec("P")

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pillion.definition.run import FunctionRun, RunContext
+from pillion.definition.signature import Signature
 from pillion.errors import ConfigError, InvalidJob, UnknownJobClass
-from pillion.job_run import FunctionRun, RunContext
-from pillion.job_signature import Signature
 
 # What every job has unless something says otherwise (behaviour.md 2), in the order of the wire.
 BASE_OPTIONS: Final[Mapping[str, Any]] = {"retry": True, "queue": "default"}

@@ -2,7 +2,7 @@
 
 Design record. A middleware should not have to know what kind of job it wraps.
 
-- A generator is stepped by hand, so it fits around both without cost (`middleware_steps`).
+- A generator is stepped by hand, so it fits around both without cost (`steps`).
 - A sync callable around an async job must block in `next_()` until the job has ended. It gets a
   thread of its own, never one of a pool: with a pool, as many outer middleware as there are threads
   would wait for inner ones that find no thread. `next_()` sends the rest to the loop and waits.

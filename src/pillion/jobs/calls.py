@@ -14,11 +14,11 @@ from itertools import islice
 from typing import Any, Generic, NoReturn, ParamSpec, Protocol, cast
 
 from pillion.client import AsyncClient, Client
+from pillion.client.intake import definition_of
 from pillion.config import Config
+from pillion.definition.registry import Registry
 from pillion.errors import InvalidJob
-from pillion.inline import InlineRun
-from pillion.intake import definition_of
-from pillion.registry import Registry
+from pillion.jobs.inline import InlineRun
 from pillion.wire.timestamps import Interval
 
 P = ParamSpec("P")

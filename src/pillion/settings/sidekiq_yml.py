@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from pillion.erb import render
 from pillion.errors import ConfigError
+from pillion.settings.erb import render
 
 _SYMBOL = re.compile(r":([A-Za-z_]\w*)")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from pillion.config import Config
-from pillion.registry import Registry
+from pillion.definition.registry import Registry
 from pillion.wire.codec import dumps, loads_job
 
 

@@ -21,9 +21,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from pillion.job_api import SetCall, Setter
-from pillion.job_builder import check_hook, define_class, define_function
-from pillion.job_calls import (
+from pillion.definition.options import check_options, given
+from pillion.definition.registry import FunctionDefinition, JobDefinition, Registry
+from pillion.definition.run import JobRun, TransientExceptions
+from pillion.jobs.builder import check_hook, define_class, define_function
+from pillion.jobs.calls import (
     BulkPerformIn,
     Home,
     PerformAsync,
@@ -33,9 +35,7 @@ from pillion.job_calls import (
     PerformInline,
     Renamed,
 )
-from pillion.job_options import check_options, given
-from pillion.job_run import JobRun, TransientExceptions
-from pillion.registry import FunctionDefinition, JobDefinition, Registry
+from pillion.jobs.setter import SetCall, Setter
 
 __all__ = ["BaseJob", "FunctionJob", "Home", "JobDecorator", "JobDefinition", "Registry"]
 

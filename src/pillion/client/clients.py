@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
-from pillion.bulk import BATCH_SIZE
+from pillion.client.bulk import BATCH_SIZE
+from pillion.client.intake import Batch, Intake
 from pillion.config import Config
 from pillion.errors import InvalidJob
-from pillion.intake import Batch, Intake
 from pillion.storage.ops.base import Op
 from pillion.wire.timestamps import Interval
 

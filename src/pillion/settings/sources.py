@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pillion import sidekiq_yml
 from pillion.config import Config
-from pillion.config_options import NAMES, OPTIONS, RUBY_ONLY, TABLES, CapsuleSpec, Option, refuse_unknown
 from pillion.errors import ConfigError
+from pillion.settings import sidekiq_yml
+from pillion.settings.options import NAMES, OPTIONS, RUBY_ONLY, TABLES, CapsuleSpec, Option, refuse_unknown
 
 FILES = ("pillion.toml", "pyproject.toml", "pillion.yml", "config/sidekiq.yml", "config/sidekiq.yml.erb")
 SECTIONS = "environments"
@@ -63,7 +63,7 @@ def load_config(
     """Put the settings together.
 
     Parameters: `flags` are the options given on the command line, by the names of
-    `config_options.OPTIONS`, and `targets` and `config` (a path); a missing key, None or an empty list
+    `options.OPTIONS`, and `targets` and `config` (a path); a missing key, None or an empty list
     is an option not given. `cwd` is where files are looked for.
     Raises ConfigError for a value or a name that cannot be right, saying where it stands.
     """

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple, cast
 
-from pillion.bulk import BulkOrder, read_order
+from pillion.client.bulk import BulkOrder, read_order
 from pillion.config import Config
+from pillion.definition.registry import BASE_OPTIONS, JobDefinition
 from pillion.errors import InvalidJob
-from pillion.registry import BASE_OPTIONS, JobDefinition
 from pillion.storage.ops.base import Op
 from pillion.storage.ops.push import push_later, push_now
 from pillion.wire.codec import dumps

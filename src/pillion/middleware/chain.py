@@ -15,7 +15,7 @@ Rules of behaviour.md 3. A middleware comes in one of three forms:
 
 A class is instantiated anew for each invocation, with the arguments given to `add`; anything else
 is used as it is. The generator form costs the same around sync and async jobs, so it is the one to
-prefer on the server (`middleware_steps`); how the other two are carried over: `middleware_bridge`.
+prefer on the server (`steps`); how the other two are carried over: `bridge`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from functools import partial
 from typing import Any, Literal, Protocol, Self, TypeVar, cast
 
 from pillion.errors import ConfigError
-from pillion.middleware_steps import as_coroutine, await_inside, run_inside
+from pillion.middleware.steps import as_coroutine, await_inside, run_inside
 
 Form = Literal["call", "generator", "coroutine", "async_generator"]
 M = TypeVar("M", bound=Callable[..., Any])
@@ -291,6 +291,6 @@ def _coroutine_of(made: Callable[..., Any], form: Form) -> Callable[..., Any]:
 
 
 def _bridge() -> Any:
-    from pillion import middleware_bridge
+    from pillion.middleware import bridge
 
-    return middleware_bridge
+    return bridge
