@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pillion.config import Config
-from pillion.job_run import JobRun
-from pillion.registry import JobDefinition, Registry
+from pillion.definition.registry import JobDefinition, Registry
+from pillion.definition.run import JobRun
 from pillion.server.manager import Manager
 from pillion.server.reporter import Reporter
 from pillion.server.runtime import Runtime
@@ -64,7 +64,9 @@ class Engine:
     def start(self, capsule: str = "default", *, cautious: bool = False) -> Engine:
         reporter = Reporter(self.config)
         runtime = Runtime(self.config, self.storage, self.identity, self.registry, None, reporter)  # type: ignore[arg-type]
-        self.manager = Manager(runtime, self.config.capsule(capsule), cautious=cautious)
+        self.manager = Manager(runtime, self.config.capsule(capsule))
+        if cautious:
+            self.manager.be_cautious()
         self.manager.start()
         return self
 

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from pillion.client import AsyncClient, Client
+from pillion.client.intake import Intake
 from pillion.config import Config
-from pillion.intake import Intake
-from pillion.job import BaseJob, JobDecorator
-from pillion.registry import Registry
+from pillion.definition.registry import Registry
+from pillion.jobs.base import BaseJob, JobDecorator
 from pillion.storage.ops.base import Op
 
 NOW_S = 1_795_300_000.5
