@@ -41,7 +41,9 @@ def with_storage(work: Callable[[AsyncStorage], Awaitable[T]], url: str, **setti
     return asyncio.run(run())
 
 
-def test_ops_scripts_and_transactions(redis_url: str) -> None:
+def test_ops_scripts_and_transactions(redis_url: str, raw: redis.Redis) -> None:
+    raw.script_flush()
+
     async def work(storage: AsyncStorage) -> None:
         assert await storage.run(Op(("ECHO", "x"), lambda reply: reply * 2)) == b"xx"
         assert await storage.run_all([INCR, INCR_IN_LUA, INCR]) == [1, 3, 2]
