@@ -80,7 +80,7 @@ class Manager:
         config, reporter = self._runtime.config, self._runtime.reporter
         policy = RetryPolicy(config.max_retries, config.backtrace_cleaner, reporter.report, random.Random())
         chain = self._capsule.server_middleware or config.server_middleware
-        job_log = JobLog(logging.getLogger("pillion.job"), config)
+        job_log = JobLog(log, config)
         return Processor(self._runtime.registry.find, chain, job_log, policy)
 
     def be_cautious(self) -> None:
