@@ -106,3 +106,9 @@ def test_the_guarantee_stands_in_the_readme_word_for_word() -> None:
         "survives a Redis crash as far as Redis' own persistence does; a job runs twice only if its process died or "
         "lost its lease while running it."
     ) in words
+
+
+def test_each_file_in_the_glossary_exists() -> None:
+    names = re.findall(r"\(`([\w/]+\.py)`\)", (ROOT / "docs/glossary.md").read_text())
+    assert names
+    assert [name for name in names if not (ROOT / "src/pillion" / name).exists()] == []
