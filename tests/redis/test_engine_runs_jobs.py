@@ -397,3 +397,16 @@ def test_after_a_crash_the_first_job_runs_alone(engine, raw):
     assert raw.hvals(engine.inflight()) == [payload("First")]
     leave.set()
     until(lambda: raw.get("stat:processed") == b"6")  # the barrier proves that all five threads came
+
+
+def test_at_level_warn_a_job_costs_no_log_record(engine, raw, caplog):
+    """Even though the logger that jobs use themselves lets everything through, for jobs with a level of their own."""
+    ran = threading.Event()
+    caplog.set_level("WARNING", logger="pillion")
+    caplog.set_level("DEBUG", logger="pillion.job")
+    engine.job("Quiet", ran.set)
+    raw.lpush("queue:default", payload("Quiet"))
+    engine.start()
+    assert ran.wait(10)
+    until(lambda: raw.get("stat:processed") == b"1")
+    assert [record.message for record in caplog.records if record.message in ("start", "done")] == []
