@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import pickle
+from ssl import TLSVersion, VerifyMode
 
 import pytest
 
 from pillion.config import RedisConfig
 from pillion.errors import ConfigError, EmbeddedRedisError
 from pillion.storage.target import Target, redact, resolve_url
+from pillion.storage.wiring import ssl_options
 
 HOME = {"HOME": "/home/ada"}
 
@@ -184,6 +186,14 @@ def test_tls_options_without_tls_are_an_error() -> None:
 def test_the_url_of_a_target_leads_to_the_same_target(target: Target) -> None:
     assert resolve(target.url) == target
     assert pickle.loads(pickle.dumps(target)) == target
+
+
+def test_tls_options_that_are_no_text_are_passed_on_too() -> None:
+    ssl = {"min_version": TLSVersion.TLSv1_3, "cert_reqs": VerifyMode.CERT_NONE, "check_hostname": False}
+    url = resolve("rediss://h", ssl=ssl).url
+    passed_on = ssl_options(resolve(url))
+    assert passed_on == {"ssl_min_version": 772, "ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    assert TLSVersion(772) is TLSVersion.TLSv1_3
 
 
 def test_redis_py_can_open_the_url_of_an_embedded_target() -> None:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from ssl import TLSVersion, VerifyMode
 from typing import Any, Literal
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -93,7 +94,7 @@ class Target:
         return f"unix://{login}{quote(self.path)}{query}{mark}"
 
     def _ssl_query(self) -> str:
-        options = {f"ssl_{name}": str(value) for name, value in self.ssl.items()}
+        options = {f"ssl_{name}": _ssl_text(value) for name, value in self.ssl.items()}
         if self.sentinel_username:
             options["sentinel_username"] = self.sentinel_username
         if self.sentinel_password:
@@ -258,6 +259,13 @@ def _ssl_name(name: str) -> str:
     if short not in _SSL_OPTIONS:
         raise ConfigError("redis.ssl", f"one of {', '.join(sorted(_SSL_OPTIONS))}", name)
     return short
+
+
+def _ssl_text(value: Any) -> str:
+    """As it is read back from a URL. A TLSVersion is a number there, and VerifyMode.CERT_NONE is "none"."""
+    if isinstance(value, VerifyMode):
+        return value.name.removeprefix("CERT_").lower()
+    return str(int(value)) if isinstance(value, TLSVersion) else str(value)
 
 
 def _without_login(netloc: str) -> str:

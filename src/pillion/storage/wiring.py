@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from ssl import VerifyMode
 from typing import Any
 
 import redis
@@ -225,7 +226,7 @@ def sentinel_options(target: Target, config: RedisConfig) -> Options:
 def ssl_options(target: Target) -> Options:
     """The TLS options under redis-py's names. Certificates and host names are checked unless told not to."""
     given = {name: _ssl_value(name, value) for name, value in target.ssl.items()}
-    verified = str(given.get("cert_reqs", "required")) != "none"
+    verified = given.get("cert_reqs", "required") not in ("none", VerifyMode.CERT_NONE)
     chosen = {"cert_reqs": "required", "check_hostname": verified} | given
     return {f"ssl_{name}": value for name, value in chosen.items()}
 
