@@ -114,17 +114,17 @@ class RedisConfig:
     `sentinels` are "host:port" strings; `master_name` is the service they watch.
     """
 
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)  # it may have a password in it
     pool_size: int = 10
     timeout_s: float = 3.0
     pool_timeout_s: float = 1.0
     db: int | None = None
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     sentinels: tuple[str, ...] = ()
     master_name: str = "mymaster"
     sentinel_username: str | None = None
-    sentinel_password: str | None = None
+    sentinel_password: str | None = field(default=None, repr=False)
     ssl: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 

@@ -99,3 +99,9 @@ def test_a_wrong_job_is_not_registered():
     with pytest.raises(ConfigError):
         home.job(retry="often")(lambda: None)
     assert home.jobs.names() == []
+
+
+def test_loggable_arguments_are_positions_and_become_a_list():
+    assert check_options({"loggable_arguments": (1, 3)}) == {"loggable_arguments": [1, 3]}
+    with pytest.raises(ConfigError, match="positions of arguments"):
+        check_options({"loggable_arguments": ["name"]})

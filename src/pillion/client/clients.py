@@ -6,6 +6,7 @@ Both clients share everything but the line that talks to Redis; see `intake`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -43,7 +44,7 @@ class AsyncRunner(Protocol):
         ...
 
 
-class _Common(Generic[S, R]):
+class _Common(ABC, Generic[S, R]):
     """What both clients have, apart from talking to Redis."""
 
     _via: ClassVar[ContextVar[Any]]
@@ -53,12 +54,13 @@ class _Common(Generic[S, R]):
         self.config = config
         self._intake = intake or Intake(config)
 
+    @abstractmethod
     def push(self, item: Item) -> R:
         """Push one job: a map with `class` (a job or its name), `args` (a list) and any option.
 
         `at` (epoch seconds) schedules it. Returns the jid, or None if client middleware stopped it.
         """
-        raise NotImplementedError
+        ...
 
     def enqueue(self, job: Any, *args: Any) -> R:
         """Push `job` with these arguments."""

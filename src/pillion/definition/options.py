@@ -78,6 +78,14 @@ def _flag(name: str, value: Any) -> bool:
     raise ConfigError(name, "True or False", value)
 
 
+def _indexes(name: str, value: Any) -> list[int]:
+    """Positions of arguments that may be logged (F182), from 0."""
+    indexes: list[Any] = list(cast("Sequence[Any]", value)) if type(value) in (list, tuple) else [None]
+    if all(type(index) is int and index >= 0 for index in indexes):
+        return indexes
+    raise ConfigError(name, "positions of arguments, counted from 0, such as (1, 3)", value)
+
+
 def _tags(name: str, value: Any) -> list[str]:
     tags: list[Any] = list(cast("Sequence[Any]", value)) if type(value) in (list, tuple) else [None]
     if all(type(tag) is str for tag in tags):
@@ -113,6 +121,7 @@ _RULES: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "backtrace": _backtrace,
     "dead": _flag,
     "tags": _tags,
+    "loggable_arguments": _indexes,
     "log_level": _level,
     "profile": _text,
     "display_class": _text,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pillion.config import Config, DeathHandler, ErrorHandler
+from pillion.log import with_context
 
 log = logging.getLogger("pillion")
 
@@ -38,6 +39,9 @@ class Reporter:
 
 def log_error(exc: BaseException, context: dict[str, Any], config: Config) -> None:
     """The default error handler: message and class, with the stack in development or at debug level."""
+    job: dict[str, Any] = context.get("job") or {}
+    facts = {"class": job.get("wrapped") or job.get("class"), "jid": job.get("jid")} if job else {}
     verbose = config.environment == "development" or log.isEnabledFor(logging.DEBUG)
     stack = (type(exc), exc, exc.__traceback__) if verbose else None
-    log.info("%s: %s: %s", context.get("context", "Error"), type(exc).__name__, exc, exc_info=stack)
+    with with_context(**facts):
+        log.info("%s: %s: %s", context.get("context", "Error"), type(exc).__name__, exc, exc_info=stack)
