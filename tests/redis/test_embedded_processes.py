@@ -140,8 +140,8 @@ def test_jobs_are_still_there_on_the_next_start(join: Callable[..., User]) -> No
 def test_no_port_is_open_and_nobody_else_may_reach_it(join: Callable[..., User], data: Path) -> None:
     user = join()
     assert user.do("CONFIG GET port") == [b"port", b"0"]
-    assert stat.S_IMODE((data / "redis").stat().st_mode) == 0o700
-    assert stat.S_IMODE((data / "redis" / "redis.sock").stat().st_mode) == 0o700
+    for path in (data, data / "redis", data / "redis" / "redis.sock"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
 
 def test_data_is_appended_to_a_file_that_is_synced_every_second(join: Callable[..., User]) -> None:

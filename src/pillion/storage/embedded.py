@@ -165,7 +165,8 @@ class Lease:
                 os.close(users)
 
     def _prepare_folders(self) -> None:
-        self._server.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._server.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._server.folder.mkdir(mode=0o700, exist_ok=True)
         _own(self._server.folder)
         if self._server.socket.parent == short_dir():
             short_dir().mkdir(mode=0o700, exist_ok=True)
