@@ -30,13 +30,6 @@ def test_ask_raises_the_error_of_its_op(link):
         link.ask(command("NOSUCHCOMMAND"))
 
 
-def test_posted_ops_are_answered_before_those_of_the_next_exchange(link, raw):
-    link.post([command("INCR", "a"), command("INCR", "a")])
-    link.post([command("INCR", "a")])
-    assert link.exchange([command("INCR", "a")]) == [1, 2, 3, 4]
-    assert link.exchange([]) == []
-
-
 def test_a_script_that_redis_forgot_is_loaded_and_only_its_op_sent_again(link, raw):
     renew = call("reconcile", ("{q}:i", "q", "{q}:w"), ("0",), int)
     link.exchange([renew])
@@ -58,15 +51,6 @@ def test_a_broken_line_is_an_error_and_the_next_exchange_has_a_new_one(link, raw
     with pytest.raises(RedisUnavailable):
         link.exchange([command("PING")])
     assert link.exchange([command("PING")]) in ([b"PONG"], [True])
-
-
-def test_what_was_posted_on_a_broken_line_has_no_result(link, raw):
-    (mine,) = link.exchange([command("CLIENT", "ID")])
-    link.post([command("INCR", "a")])
-    raw.client_kill_filter(_id=mine)
-    with pytest.raises(RedisUnavailable):
-        link.exchange([command("PING")])
-    assert link.exchange([command("GET", "a")]) == [b"1"]
 
 
 def test_a_command_left_in_a_dead_connection_never_runs_after_a_new_one_has_begun(own_redis):

@@ -141,7 +141,9 @@ class Fetcher:
                     if self._stopping.is_set():
                         break  # they came too late: `_stand_down` hands them back
                     return self._buffer.popleft()
-                self._sleep_until_work()
+                unit = self._sleep_until_work()
+                if unit is not None:
+                    return unit
             except IndexError:
                 continue  # `tick` or another thread was quicker
             except RedisError as exc:
@@ -187,7 +189,8 @@ class Fetcher:
         self._last_fetch = now
         self.outbox.delivered = 0
 
-    def _sleep_until_work(self) -> None:
+    def _sleep_until_work(self) -> UnitOfWork | None:
+        """Wait until there is work. Returns a job if the wait has brought one that may run at once."""
         self._pace.forget()
         self._idle = True
         try:
@@ -198,11 +201,16 @@ class Fetcher:
             self._idle = self._dry = False
             self._start_measuring(time.monotonic())
         moved = self._waiter.take_moved()
-        if moved and not self._drain_wait_lists and (len(self._hungry) > len(moved) or not self._waiter.armed):
-            self._put(self._leases.adopt(moved))
-        elif moved:
+        if not moved:
+            return None
+        if self._drain_wait_lists or (self._waiter.armed and len(self._hungry) <= len(moved)):
             # Nobody else would go on waiting: the moves still under way have to be called off first.
             self._drain_wait_lists = True
+            return None
+        unit, *others = self._leases.adopt(moved)
+        if others or len(self._hungry) == 1:
+            self._put(others)  # also wakes the ticker, which sends the lease if no other thread will
+        return unit
 
     def _wait(self) -> None:
         try:

@@ -6,7 +6,8 @@ between leaves each job in exactly one place, and the next reaper goes on. Newes
 oldest job ends up next to run, and a half-finished give-back has not disturbed the order.
 
 A job that was in flight each of the last three times its process died is taken for the cause of it
-and goes to the dead set (poison pill). What lay in a private wait list never ran, so it is innocent.
+and goes to the dead set (poison pill). That holds for what lay in its private wait list, too: a process
+runs such a job at once and leases it a moment later.
 """
 
 from __future__ import annotations
@@ -104,22 +105,16 @@ class GiveBack:
         self._on_recovery = on_recovery
         self._clock = clock
 
-    def waiting(self, queue: str, identity: str, *, force: bool) -> int:
-        """Empty a private wait list into its queue. Raises OwnerLives, RedisError."""
-        total = 0
+    def everything(self, queue: str, identity: str, *, force: bool) -> list[Recovery]:
+        """Hand back what one queue's owner holds, the newest first. Raises OwnerLives, RedisError."""
         while True:
-            moved = self._storage.run(ops.reclaim_waiting(queue, identity, limit=PAGE, force=force))
+            moved = self._storage.run(ops.claim_waiting(queue, identity, limit=PAGE, force=force))
             if moved == ops.OWNER_LIVES:
                 raise OwnerLives
-            total += moved
             if moved < PAGE:
-                break
-        if total:
-            log.warning("Handed back %d jobs of queue %s that %s had not begun", total, queue, identity)
-        return total
+                return self._inflight(queue, identity, force=force)
 
-    def inflight(self, queue: str, identity: str, *, force: bool) -> list[Recovery]:
-        """Hand back the jobs in flight, the newest first. Raises OwnerLives, RedisError."""
+    def _inflight(self, queue: str, identity: str, *, force: bool) -> list[Recovery]:
         found = self._storage.run(ops.tokens(queue, identity))
         tokens = sorted(found, key=_age, reverse=True)
         recoveries: list[Recovery] = []

@@ -119,9 +119,8 @@ class Guardian:
             recovered = reaper.recover(identity, force=True)
             # It may have struck itself off before our last renewal, which then made a lease for nobody.
             storage.run(command("UNLINK", keys.alive(identity)))
-            count = len(recovered.jobs) + recovered.waiting
-            if count:
-                log.info("Gave back %d jobs of %s, which is gone", count, identity)
+            if recovered.jobs:
+                log.info("Gave back %d jobs of %s, which is gone", len(recovered.jobs), identity)
             self._dead.pop(0)
 
     def _bear(self, exc: PillionError) -> None:

@@ -32,10 +32,6 @@ class Line(Protocol):
         """Send all at once; an op's error is its result. Raises RedisError if the line broke."""
         ...
 
-    def post(self, ops: Sequence[Op[Any]]) -> None:
-        """Send and do not wait: the results come first in the next exchange."""
-        ...
-
 
 class Leases:
     """What one capsule holds. Safe to use from any thread: one exchange at a time.
@@ -78,19 +74,13 @@ class Leases:
     def adopt(self, moved: Sequence[tuple[work.Route, bytes]]) -> list[UnitOfWork]:
         """Lease what blocking moves brought, without a round trip: it may be run at once.
 
-        It is safe where it is, in the private list. The lease is on its way before the job begins, and
-        is sent again if the line should break.
+        It is safe where it is, in the private list. The lease goes out with the next exchange, before
+        anything that is decided about the job.
         """
         with self._lock:
             units = self._hold([(route.queue, [payload]) for route, payload in moved])
             for (route, payload), unit in zip(moved, units, strict=True):
                 self.outbox.enclose(work.adopt(route, unit.token, payload))
-            try:
-                self._line.post([parcel.op for parcel in self.outbox.pack()])
-            except BaseException:
-                self.outbox.not_sent()
-                raise
-            self.outbox.posted()
             return units
 
     def flush(self) -> None:
@@ -157,11 +147,10 @@ class Leases:
         except BaseException:
             self.outbox.not_sent()
             raise
-        parcels = [*self.outbox.in_transit, *packed]
-        errors = self.outbox.sent(parcels, replies[: len(parcels)])
+        errors = self.outbox.sent(packed, replies[: len(packed)])
         if errors:
             self._on_refusal(errors[0])
-        return replies[len(parcels) :]
+        return replies[len(packed) :]
 
     def _reconcile(self, first: Sequence[Op[Any]], *, drain: bool) -> None:
         held: dict[str, list[int]] = {queue: [] for queue in self._routes}

@@ -57,7 +57,6 @@ class Outbox:
         self._finished: deque[UnitOfWork] = deque()
         self._settled: deque[Parcel] = deque()
         self._unsent: list[Parcel] = []
-        self._in_transit: list[Parcel] = []  # sent, and the reply not read yet
         self.delivered = 0  # jobs whose outcome has reached Redis, counted for the pace of fetching
         self.acknowledge = self._finished.append  # bound once: it is called for every job
 
@@ -66,24 +65,14 @@ class Outbox:
         self._settled.append(Parcel(op, (unit,)))
 
     def __bool__(self) -> bool:
-        return bool(self._finished or self._settled or self._unsent or self._in_transit)
+        return bool(self._finished or self._settled or self._unsent)
 
     def enclose(self, op: Op[int], units: Sequence[UnitOfWork] = ()) -> None:
         """Send `op` with the rest, before all that is decided from now on; `units` are not ours after it."""
         self._unsent.append(Parcel(op, units, sent_before=True))
 
-    def posted(self) -> None:
-        """All that was packed is on its way; the replies come with the next exchange."""
-        self._in_transit += self._unsent
-        self._unsent = []
-
-    @property
-    def in_transit(self) -> list[Parcel]:
-        """What was posted, and the reply not read yet."""
-        return self._in_transit
-
     def pack(self) -> list[Parcel]:
-        """Everything there is to send now, oldest first. It stays here until `sent` or `posted`."""
+        """Everything there is to send now, oldest first. It stays here until `sent`."""
         finished = self._take_finished()
         if finished:
             self._unsent.append(Parcel(self._acknowledgement(finished), finished))
@@ -106,13 +95,10 @@ class Outbox:
             if reply < len(parcel.units) and not parcel.sent_before:
                 _warn_of_lost_leases(parcel.units, len(parcel.units) - reply)
         self._unsent = refused
-        self._in_transit = []
         return errors
 
     def not_sent(self) -> None:
         """The exchange broke: what was packed may or may not have been carried out."""
-        self._unsent = self._in_transit + self._unsent
-        self._in_transit = []
         for parcel in self._unsent:
             parcel.sent_before = True
 

@@ -48,7 +48,6 @@ class Recovered:
     """What `recover` did. `finished`: nothing is left, and the owner is struck off the list."""
 
     jobs: tuple[Recovery, ...] = ()
-    waiting: int = 0
     finished: bool = False
 
 
@@ -57,7 +56,6 @@ class _Tally:
     """What one `recover` has got hold of so far."""
 
     jobs: list[Recovery] = field(default_factory=list[Recovery])
-    waiting: int = 0
     failure: RedisError | None = None
 
 
@@ -125,18 +123,16 @@ class Reaper:
                 self._recover_queue(queue, identity, tally, force=force)
         except OwnerLives:
             log.info("%s lives after all; it keeps its jobs", identity)
-            return Recovered(tuple(tally.jobs), tally.waiting)
+            return Recovered(tuple(tally.jobs))
         if tally.failure is not None:
             raise tally.failure
         retired = self._storage.run(reap.retire(identity, queues, force=force))
-        return Recovered(tuple(tally.jobs), tally.waiting, retired == 1)
+        return Recovered(tuple(tally.jobs), retired == 1)
 
     def _recover_queue(self, queue: str, identity: str, tally: _Tally, *, force: bool) -> None:
         """One queue of an owner. One that cannot be written must not hold up the others."""
         try:
-            # What is in the wait list was taken last, so it goes back first.
-            tally.waiting += self._give_back.waiting(queue, identity, force=force)
-            tally.jobs += self._give_back.inflight(queue, identity, force=force)
+            tally.jobs += self._give_back.everything(queue, identity, force=force)
         except RedisUnavailable:
             raise
         except RedisError as exc:

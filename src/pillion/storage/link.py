@@ -46,27 +46,16 @@ class Link:
         self._connection: RawConnection = None
         self._stale_clients: list[int] = []
         self._client_id = 0
-        self._posted: list[Op[Any]] = []
         self._lock = threading.Lock()
 
     def exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        """Send all `ops` in one packet; return their results in order, after those of posted ops.
+        """Send all `ops` in one packet; return their results in order.
 
         An op that Redis answers with an error has that error (a RedisError) as its result. Raises
         RedisUnavailable when the line broke: then each op may or may not have been carried out.
         """
         with self._lock, self._guarded():
-            posted, self._posted = self._posted, []
-            return self._exchange([*posted, *ops], already_sent=len(posted))
-
-    def post(self, ops: Sequence[Op[Any]]) -> None:
-        """Send `ops` and do not wait: their results come first in the next exchange.
-
-        Raises RedisUnavailable when the line broke; then this and what was posted before has no result.
-        """
-        with self._lock, self._guarded():
-            _send(self._connection or self._open(), ops)
-            self._posted += ops
+            return self._exchange(ops)
 
     @contextmanager
     def _guarded(self) -> Generator[None]:
@@ -94,9 +83,9 @@ class Link:
                 self._connection.disconnect()
                 self._connection = None
 
-    def _exchange(self, ops: Sequence[Op[Any]], already_sent: int) -> list[Any]:
+    def _exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
         connection = self._connection or self._open()
-        _send(connection, ops[already_sent:])
+        _send(connection, ops)
         replies = _read(connection, len(ops))
         unknown = [i for i, reply in enumerate(replies) if _code(reply) == "NOSCRIPT"]
         if unknown:
@@ -130,7 +119,6 @@ class Link:
         return connection
 
     def _drop(self) -> None:
-        self._posted.clear()
         if self._connection is not None:
             self._connection.disconnect()
             self._connection = None

@@ -18,6 +18,9 @@ SEARCH_LOCK: Final = "pl:reaper:search"
 OWNER_LIVES: Final = -1
 TOO_MANY_RECOVERIES: Final = -2
 
+# Tokens count up from 1 in each process; what was taken last has the largest. Exact as a Lua number.
+_AFTER_ALL_TOKENS: Final = 2**52
+
 
 # -- owners and leases -----------------------------------------------------------------------------
 
@@ -122,10 +125,10 @@ def bury_poison(
     return call("poison", names, argv, int)
 
 
-def reclaim_waiting(queue: str, identity: str, *, limit: int, force: bool) -> Op[int]:
-    """Hand back up to `limit` jobs of a private wait list. The number, or OWNER_LIVES."""
-    names = (keys.alive(identity), keys.waiting(queue, identity), keys.queue(queue))
-    return call("reclaim_waiting", names, (int(force), limit), int)
+def claim_waiting(queue: str, identity: str, *, limit: int, force: bool) -> Op[int]:
+    """Put up to `limit` jobs of a private wait list in flight, after all that are. The number, or OWNER_LIVES."""
+    names = (keys.alive(identity), keys.waiting(queue, identity), keys.inflight(queue, identity))
+    return call("claim_waiting", names, (int(force), limit, _AFTER_ALL_TOKENS), int)
 
 
 # -- reading replies -------------------------------------------------------------------------------
