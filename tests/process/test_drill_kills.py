@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import pytest
 import redis
-from drill import Fleet, balance, places, rounds, seed_of
-from worker_process import Ledger, Run, wait_until
+from drill import Fleet, rounds, seed_of
+from drill_checks import assert_balanced, assert_clean
+from worker_process import Ledger, Run
 
 from pillion.client import Client
 from pillion.config import Config
@@ -53,34 +54,6 @@ def kill_the_supervisor(fleet: Fleet) -> None:
     fleet.restart()
 
 
-def assert_clean(fleet: Fleet, raw: redis.Redis) -> None:
-    """Nothing is left of the dead, and after a stop nothing of the living."""
-    living = {name.encode() for name in fleet.run.identities if int(name.split(":")[1]) in fleet.run.workers}
-    wait_until(
-        lambda: set(raw.hkeys("pl:owners")) == living,  # type: ignore[arg-type]
-        "the dead to be struck off",
-        lambda: f"{living}\n{raw.hkeys('pl:owners')}\n{fleet.own_log}",
-    )
-    assert {*raw.scan_iter("pl:alive:*")} == {b"pl:alive:" + name for name in living}
-    assert fleet.run.stop() == 0
-    assert [*raw.scan_iter("{queue:*}:*"), *raw.scan_iter("pl:alive:*"), *raw.scan_iter("pl:owners")] == []
-    assert places(raw) == []
-
-
-def assert_balanced(fleet: Fleet) -> None:
-    """Each job ran to its end, and each settled run was counted once, in total and by day."""
-    result = balance(fleet)
-    print(result)
-    assert result.lost == 0, result
-    assert result.unexplained == [], result
-    days = [
-        sum(int(fleet.raw.get(key) or 0) for key in fleet.raw.scan_iter(f"stat:{what}:*"))
-        for what in ("processed", "failed")
-    ]
-    assert [fleet.processed, fleet.failed] == [result.jobs + result.failed, result.failed]
-    assert days == [fleet.processed, fleet.failed]
-
-
 @pytest.mark.parametrize("number", rounds(default=2))
 def test_killed_again_and_again(
     number: int, pillion_run: Start, raw: redis.Redis, ledger: Ledger, client: Client
@@ -94,7 +67,7 @@ def test_killed_again_and_again(
     fleet.push(PORTION)
     fleet.wait_drained()
     assert_balanced(fleet)
-    assert_clean(fleet, raw)
+    assert_clean(fleet)
 
 
 def stop_a_worker(fleet: Fleet) -> None:
@@ -123,4 +96,4 @@ def test_stopped_again_and_again(
     fleet.wait_drained()
     assert fleet.kills == []  # so nothing may have run twice
     assert_balanced(fleet)
-    assert_clean(fleet, raw)
+    assert_clean(fleet)

@@ -226,6 +226,16 @@ class Fleet:
         goal = self.processed + more
         wait_until(lambda: self.processed >= goal, f"{goal} settled runs", lambda: f"{self.processed}\n{self.own_log}")
 
+    def reconnect(self) -> None:
+        """After a restart of Redis: what we have open leads nowhere."""
+        self.raw.connection_pool.disconnect()
+
+    def learn_of_unanswered_pushes(self) -> int:
+        """Count jobs as pushed that were carried out although the pusher was told of an error. How many."""
+        unknown = {step.jid for step in steps_of(self.ledger)} - set(self.jids)
+        self.jids |= dict.fromkeys(unknown, False)
+        return len(unknown)
+
     @property
     def own_log(self) -> str:
         """The log without the lines about single jobs."""
