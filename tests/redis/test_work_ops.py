@@ -75,6 +75,28 @@ class TestFetch:
             _fetch(storage)
         assert raw.lrange("queue:default", 0, -1) == [b"c", b"b", b"a"]
 
+    @pytest.mark.parametrize("broken", [HIGH.key, HIGH.wait])
+    def test_a_queue_that_cannot_be_read_does_not_hide_what_came_from_others(self, storage, raw, broken):
+        low = work.Route.of("low", ME)
+        raw.set(broken, "not a list")
+        raw.lpush("queue:default", "a")
+        raw.lpush("queue:low", "b")
+        assert _fetch(storage, ROUTE, HIGH, low, drain=True) == [(0, [b"a"]), (2, [b"b"])]
+
+    def test_a_queue_that_cannot_be_leased_takes_no_token(self, storage, raw):
+        raw.lpush(HIGH.wait, "h1")
+        raw.lpush("queue:high", "h2")
+        raw.set(HIGH.inflight, "not a hash")
+        raw.lpush("queue:default", "a")
+        assert _fetch(storage, HIGH, ROUTE, first=7, drain=True) == [(1, [b"a"])]
+        assert raw.hgetall(ROUTE.inflight) == {b"7": b"a"}
+        assert (raw.lrange(HIGH.wait, 0, -1), raw.lrange("queue:high", 0, -1)) == ([b"h1"], [b"h2"])
+
+    def test_the_error_is_told_when_there_is_nothing_else(self, storage, raw):
+        raw.set("queue:high", "not a list")
+        with pytest.raises(RedisError, match="WRONGTYPE"):
+            _fetch(storage, ROUTE, HIGH)
+
 
 class TestAdopt:
     def test_leases_what_a_blocking_move_brought(self, storage, raw):

@@ -65,9 +65,9 @@ class Leases:
             )
             self._unsure = True  # until the reply is here
             found = self._exchange([*first, fetch])[-1]
-            self._unsure = False
             if isinstance(found, BaseException):
-                raise found
+                raise found  # still unsure: what a script did before it failed is not undone
+            self._unsure = False
             leased: list[tuple[int, list[bytes]]] = found
             return self._hold([(routes[index].queue, payloads) for index, payloads in leased])
 
