@@ -6,6 +6,7 @@ Redis can be read as the death left it. Then the supervisor goes on, and the job
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Scene:
 
     def boot(self, trap: str, *args: str) -> Run:
         """Start it, not waiting until it is ready."""
-        environ = {"PILLION_DRILL_TRAP": trap, "PYTHONPATH": str(SUPPORT)}
+        environ = {"PILLION_DRILL_TRAP": trap, "PYTHONPATH": f"{SUPPORT}:{os.environ.get('PYTHONPATH', '')}"}
         self.run = self._start("-c", "1", "-t", "60", *args, app=APP, environ=environ)
         return self.run
 
@@ -73,7 +74,7 @@ class Scene:
         """Where each job is, once somebody has died in the trap."""
         wait_until((self._folder / "sprung").exists, "the trap to spring", lambda: self.run.log)
         wait_until(lambda: self.run.workers == [], "the death of the worker", lambda: self.run.log)
-        return sorted(place.kind for place in settled_places(self._raw))
+        return sorted("held" if place.is_held else place.kind for place in settled_places(self._raw))
 
     def wait_finished(self) -> None:
         """Wait until all jobs have come to their end, and look whether the books agree."""
@@ -129,12 +130,12 @@ TWO_FAILURES = ["start", "fail", *ONE_RETRY]
 @pytest.mark.parametrize(
     "point",
     [
-        Point("moved_and_not_adopted", ["wait"], ONE_RUN, recovered=False),
-        Point("adopted_and_not_begun", ["inflight"], ONE_RUN),
-        Point("before_perform", ["inflight"], ONE_RUN),
-        Point("within_perform", ["inflight"], CUT_OFF, job="DieWithin"),
-        Point("after_perform", ["inflight"], TWO_RUNS),
-        Point("before_the_acknowledgement_is_sent", ["inflight"], TWO_RUNS),
+        Point("moved_and_not_adopted", ["held"], ONE_RUN),
+        Point("adopted_and_not_begun", ["held"], ONE_RUN),
+        Point("before_perform", ["held"], ONE_RUN),
+        Point("within_perform", ["held"], CUT_OFF, job="DieWithin"),
+        Point("after_perform", ["held"], TWO_RUNS),
+        Point("before_the_acknowledgement_is_sent", ["held"], TWO_RUNS),
         Point("after_the_acknowledgement_is_sent", [], ONE_RUN, recovered=False),
     ],
     ids=str,
@@ -156,8 +157,8 @@ def test_a_job_whose_process_dies(scene: Scene, push: Push, point: Point) -> Non
 @pytest.mark.parametrize(
     "point",
     [
-        Point("failed_and_not_decided", ["inflight"], TWO_FAILURES),
-        Point("before_the_retry_is_sent", ["inflight"], TWO_FAILURES),
+        Point("failed_and_not_decided", ["held"], TWO_FAILURES),
+        Point("before_the_retry_is_sent", ["held"], TWO_FAILURES),
         Point("after_the_retry_is_sent", ["retry"], ONE_RETRY, recovered=False),
     ],
     ids=str,
@@ -186,7 +187,7 @@ def test_a_job_fetched_by_a_process_that_dies_before_it_reads_the_reply(
     scene.hold_still()
     scene.arm()
     ledger.open("first")
-    assert scene.places() == ["inflight"]
+    assert scene.places() == ["held"]
     assert scene.counts() == (1, 0)  # the acknowledgement of the first went in the same packet
     scene.go_on()
     scene.wait_finished()
@@ -216,7 +217,7 @@ def test_a_recovery_whose_process_dies_between_two_jobs(scene: Scene, push: Push
     scene.run.destroy()
     scene.arm()
     scene.boot("between_two_jobs_of_a_recovery")
-    assert scene.places() == ["inflight", "inflight", "queue"]
+    assert scene.places() == ["held", "held", "queue"]
     ledger.open("a", "b", "c")
     scene.boot("after_perform").wait_ready()
     scene.wait_finished()
@@ -227,9 +228,9 @@ def test_a_recovery_whose_process_dies_between_two_jobs(scene: Scene, push: Push
 @pytest.mark.parametrize(
     ("trap", "places"),
     [
-        ("before_a_hand_back", ["inflight", "inflight", "inflight", "inflight", "inflight"]),
-        ("between_two_queues_of_a_hand_back", ["inflight", "inflight", "inflight", "queue", "queue"]),
-        ("after_a_hand_back", ["inflight", "queue", "queue", "queue", "queue"]),
+        ("before_a_hand_back", ["held", "held", "held", "held", "held"]),
+        ("between_two_queues_of_a_hand_back", ["held", "held", "held", "queue", "queue"]),
+        ("after_a_hand_back", ["held", "queue", "queue", "queue", "queue"]),
     ],
 )
 def test_a_process_that_goes_quiet_and_dies_while_it_hands_back(

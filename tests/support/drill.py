@@ -6,7 +6,7 @@ made with the process stopped first, so that what it held at that very moment ca
 
 With both, "at least once" becomes an equation, for each job and attempt:
 
-    runs begun = 1 + the kills that found it in flight and begun
+    runs begun = 1 + the kills that found it in a process's hands and begun
 """
 
 from __future__ import annotations
@@ -97,6 +97,11 @@ class Place:
         if self.key.startswith("{queue:"):
             return self.key.split("}:")[1].split(":")[0]
         return self.key.split(":")[0]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is in the hands of a process. It may run from either place: see `Leases.adopt`."""
+        return self.kind in ("inflight", "wait")
 
     @property
     def pid(self) -> int:
@@ -218,7 +223,7 @@ class Fleet:
         unfinished = set(self.jids) - {step.jid for step in steps_of(self.ledger) if step.what == "end"}
         assert unfinished <= set(jids), f"in no place: {unfinished - set(jids)}"
         assert max(jids.values(), default=1) == 1, f"in two places: {[p for p in found if jids[p.jid] > 1]}"
-        held = tuple(place for place in found if place.kind == "inflight" and place.pid in victims)
+        held = tuple(place for place in found if place.is_held and place.pid in victims)
         self.kills.append(Kill(frozenset(victims), held))
 
     def wait_processed(self, more: int) -> None:
