@@ -114,3 +114,48 @@ def test_strays_of_a_lost_reply_are_handed_back_by_the_audit(engine, own_redis):
         engine.manager.audit()
         assert ran.wait(10)
         until(lambda: not client.exists(engine.inflight()))
+
+
+def test_a_job_that_ends_beside_idle_threads_is_acknowledged_although_the_line_broke(engine, own_redis):
+    """Its thread cannot send it, the leader is asleep, and nothing else may happen for hours."""
+    leave = threading.Event()
+    engine.config.concurrency = 2
+    engine.job("Slow", lambda: leave.wait(30))
+    engine.start()
+    with own_redis.client() as client:
+        client.lpush("queue:default", payload("Slow"))
+        until(lambda: client.exists(engine.inflight()) and client.info("clients")["blocked_clients"] == 1)
+        client.client_kill_filter(_id=engine.manager._link._client_id)
+        leave.set()
+        until(lambda: client.get("stat:processed") == b"1" and not client.exists(engine.inflight()))
+
+
+def test_an_outcome_that_redis_refuses_is_said_once_and_carried_out_later(engine, own_redis):
+    engine.job("Fail", lambda: 1 / 0)
+    with own_redis.client() as client:
+        client.set("retry", "not a sorted set")
+        engine.start()
+        client.lpush("queue:default", payload("Fail"))
+        until(lambda: any("refuses" in context["context"] for _, context in engine.reports))
+        client.delete("retry")
+        until(lambda: client.zcard("retry") == 1 and not client.exists(engine.inflight()))
+    assert sum("refuses" in context["context"] for _, context in engine.reports) == 1
+
+
+def test_a_user_who_may_not_unblock_clients_is_served_all_the_same(own_redis):
+    """CLIENT UNBLOCK and CLIENT KILL count as dangerous: the blocking moves are ended by closing their lines."""
+    ran = threading.Event()
+    with own_redis.client() as client:
+        client.execute_command("ACL", "SETUSER", "app", "on", ">pw", "~*", "&*", "+@all", "-@dangerous")
+        settings = RedisConfig(url=own_redis.url.replace("unix://", "unix://app:pw@"))
+        storage = open_target(resolve_url(settings, {}), settings)
+        engine = Engine(storage, concurrency=1, queues=["a", "b"])
+        engine.job("Wake", ran.set)
+        engine.start()
+        until(lambda: client.info("clients")["blocked_clients"] == 2)
+        client.lpush("queue:a", payload("Wake"))
+        assert ran.wait(20)
+        calls = client.info("commandstats")["cmdstat_client|unblock"]["rejected_calls"]
+        assert calls < 100  # and not ten thousand, until the move ends by itself
+        engine.stop()
+        storage.close()

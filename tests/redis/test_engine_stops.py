@@ -149,3 +149,31 @@ def test_a_job_pushed_after_quiet_stays_in_its_queue_for_others(engine, raw, que
     engine.stop()
     assert [raw.lrange(f"queue:{queue}", 0, -1) for queue in queues] == [[payload("Note")]] * len(queues)
     assert ran == []
+
+
+def test_a_job_that_ends_in_quiet_is_acknowledged_while_another_still_runs(engine, raw):
+    leave = [threading.Event(), threading.Event()]
+    engine.config.concurrency = 2
+    engine.job("Slow", lambda n: leave[n].wait(30))
+    engine.start()
+    raw.lpush("queue:default", payload("Slow", 0), payload("Slow", 1))
+    until(lambda: engine.manager.busy() == 2)
+    engine.manager.quiet()
+    leave[0].set()
+    until(lambda: raw.hlen(engine.inflight()) == 1 and raw.get("stat:processed") == b"1")
+    leave[1].set()
+
+
+def test_what_a_broken_exchange_left_behind_goes_back_although_nobody_fetches_any_more(engine, raw):
+    leave = threading.Event()
+    engine.job("Slow", lambda: leave.wait(30))
+    engine.start()
+    raw.lpush("queue:default", payload("Slow"))
+    until(lambda: engine.manager.busy() == 1)
+    engine.manager.quiet()
+    until(lambda: not engine.manager._fetcher._hungry)
+    raw.hset(engine.inflight(), "999999", b"a reply that was lost")
+    raw.lpush(engine.waiting(), b"a move whose reply was lost")
+    engine.manager.audit()
+    assert set(raw.lrange("queue:default", 0, -1)) == {b"a reply that was lost", b"a move whose reply was lost"}
+    leave.set()

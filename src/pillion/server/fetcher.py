@@ -34,6 +34,7 @@ from pillion.storage.ops.base import Op
 log = logging.getLogger("pillion")
 
 OUTAGE_WAIT_S = 1.0
+REPORT_REFUSAL_EVERY_S = 60.0
 
 
 class Waiter(Protocol):
@@ -61,7 +62,7 @@ class Waiter(Protocol):
         ...
 
     def settle_cancelled(self) -> bool:
-        """After `cancel_ops` was carried out: True once no move is under way."""
+        """After `cancel_ops` was carried out. True: a move may have brought one more job into its private list."""
         ...
 
     def drop(self) -> None:
@@ -95,7 +96,7 @@ class Fetcher:
         self._waiter = waiter
         self._threads = threads
         self._reporter = reporter
-        self._leases = Leases(routes, line, self._note_outage)
+        self._leases = Leases(routes, line, self._note_refusal)
         self.outbox = self._leases.outbox
         self.activity = threading.Event()
         self._buffer: deque[UnitOfWork] = deque()
@@ -110,6 +111,7 @@ class Fetcher:
         self._refused = False
         self._down_since = 0.0
         self._next_try = 0.0
+        self._report_refusal_at = 0.0
         self._stopping = threading.Event()
 
     # -- for the threads that run jobs -----------------------------------------------------------
@@ -157,23 +159,26 @@ class Fetcher:
         """Bring in what the free threads and the prefetch can take. True if some jobs came."""
         order = [self._routes[index] for index in self._order()]
         count = self._pace.batch(free=len(self._hungry), threads=self._threads)
-        batch = self._lease(order, count)
+        leased = self._lease(order, count)
         self._observe()
-        while self._waiter.armed and not self._waiter.settle_cancelled():
-            # A blocking move that was still on its way when it was called off may bring a job yet.
-            batch += self._lease(order, 0)
+        while self._waiter.armed:
+            # A move that was still on its way when it was called off may have brought a job after that.
+            self._drain_wait_lists |= self._waiter.settle_cancelled()
+            if self._waiter.armed or self._drain_wait_lists:
+                leased += self._lease(order, 0)
         self._recovered()
-        self._dry = len(batch) < count
-        if batch:
-            self._put(batch)
-        return bool(batch)
+        self._dry = leased < count
+        return leased > 0
 
-    def _lease(self, order: Sequence[work.Route], count: int) -> list[UnitOfWork]:
+    def _lease(self, order: Sequence[work.Route], count: int) -> int:
+        """One exchange. What it brings is in the buffer at once, whatever becomes of the next exchange."""
         drain = self._drain_wait_lists or self._waiter.armed
         cancel = self._waiter.cancel_ops() if drain else []
         batch = self._leases.fetch(order, count, first=cancel, drain=drain)
         self._drain_wait_lists = False
-        return batch
+        if batch:
+            self._put(batch)
+        return len(batch)
 
     def _put(self, units: Sequence[UnitOfWork]) -> None:
         self._buffered_at = time.monotonic()
@@ -228,13 +233,22 @@ class Fetcher:
         """The process goes quiet: take no job any more that a fetch or a blocking move might still bring."""
         try:
             self.hand_back_buffer()
-            while self._waiter.armed:
-                self._leases.carry_out(self._waiter.cancel_ops())
-                if self._waiter.settle_cancelled():
-                    self._leases.reconcile(drain=True)
+            self._end_moves()
+            if self.outbox:
+                self._leases.flush()  # there may be no further exchange to take it along
         except RedisError as exc:
             self._note_outage(exc)
-            self._waiter.drop()
+            self._give_up_waiting()
+
+    def _end_moves(self) -> None:
+        """Call off the blocking moves, and hand back what they have brought."""
+        while self._waiter.armed:
+            self._drain_wait_lists = True
+            self._leases.carry_out(self._waiter.cancel_ops())
+            self._waiter.settle_cancelled()
+        if self._drain_wait_lists:
+            self._leases.reconcile(self._waiter.cancel_ops(), drain=True)
+            self._drain_wait_lists = False
 
     def _flush_or_report(self) -> None:
         try:
@@ -252,7 +266,7 @@ class Fetcher:
     def tick(self) -> None:
         """Send acknowledgements that wait, and hand back what has been buffered in vain."""
         now = time.monotonic()
-        if self._down_since and now < self._next_try:
+        if now < self._next_try:
             return
         try:
             if self._buffer and now - self._buffered_at > HAND_BACK_AFTER_S:
@@ -279,8 +293,21 @@ class Fetcher:
 
     def audit(self) -> None:
         """Compare our leases with those Redis knows, and hand back strays. Called at each heartbeat."""
-        if not self._down_since:  # else whoever gets through first reconciles
+        if self._stopping.is_set():
+            self._audit_in_quiet()
+        elif not self._down_since:  # else whoever gets through first reconciles
             self._leases.reconcile(drain=False)
+
+    def _audit_in_quiet(self) -> None:
+        """Nobody fetches any more, so nobody else looks again for what a broken exchange has left behind."""
+        if not self._leader.acquire(blocking=False):
+            return  # a thread is about to stand down
+        try:
+            self._drain_wait_lists = True
+            self._end_moves()
+            self._recovered()
+        finally:
+            self._leader.release()
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -308,10 +335,23 @@ class Fetcher:
     # -- outages ---------------------------------------------------------------------------------
 
     def _note_outage(self, exc: BaseException) -> None:
-        self._next_try = time.monotonic() + OUTAGE_WAIT_S
+        self._try_again_later()
         if not self._down_since:
             self._down_since = time.monotonic()
             self._reporter.report(exc, {"context": "Error fetching jobs"})
+
+    def _note_refusal(self, exc: BaseException) -> None:
+        """Redis would not carry out the outcome of a job. It stays in the outbox, and is said now and then."""
+        self._try_again_later()
+        now = time.monotonic()
+        if now >= self._report_refusal_at:
+            self._report_refusal_at = now + REPORT_REFUSAL_EVERY_S
+            self._reporter.report(exc, {"context": "Redis refuses what became of a job; trying each second"})
+
+    def _try_again_later(self) -> None:
+        """The outbox may hold what nobody else would send: all threads may be busy, or asleep on idle queues."""
+        self._next_try = time.monotonic() + OUTAGE_WAIT_S
+        self.activity.set()
 
     def _bear_outage(self, exc: BaseException) -> None:
         self._note_outage(exc)

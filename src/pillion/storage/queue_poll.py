@@ -53,7 +53,7 @@ class QueuePoll:
 
     def settle_cancelled(self) -> bool:
         """Nothing is ever under way."""
-        return True
+        return False
 
     def drop(self) -> None:
         """Nothing to drop."""

@@ -27,18 +27,21 @@ from pillion.storage.ops.base import Op, command
 from pillion.storage.ops.work import Route
 
 _REPLY_MARGIN_S = 3.0
+# A user without the right to CLIENT UNBLOCK cannot call a move off; closing its connection always can.
+_CALLS_BEFORE_CLOSING = 10
 
 
 class _Line:
     """One connection with at most one blocking move on it."""
 
-    __slots__ = ("armed", "client_id", "connection", "deadline", "route")
+    __slots__ = ("armed", "called_off", "client_id", "connection", "deadline", "route")
 
     def __init__(self, route: Route) -> None:
         self.route = route
         self.connection: RawConnection = None
         self.client_id = 0
         self.armed = False
+        self.called_off = 0  # how often, since it was armed
         self.deadline = 0.0
 
     def arm(self, connect: Callable[[], RawConnection], timeout_s: float) -> None:
@@ -51,6 +54,7 @@ class _Line:
             "BLMOVE", self.route.key, self.route.wait, "RIGHT", "LEFT", timeout_s, check_health=False
         )
         self.armed = True
+        self.called_off = 0
         self.deadline = time.monotonic() + timeout_s + _REPLY_MARGIN_S
 
     @property
@@ -127,21 +131,29 @@ class QueueWait:
         """Ops that end every blocking move still under way, and every connection given up before."""
         kills = [command("CLIENT", "KILL", "ID", stale) for stale in self._stale]
         self._stale.clear()
-        return kills + [command("CLIENT", "UNBLOCK", line.client_id) for line in self._lines if line.armed]
+        armed = [line for line in self._lines if line.armed]
+        for line in armed:
+            line.called_off += 1
+        return kills + [command("CLIENT", "UNBLOCK", line.client_id) for line in armed]
 
     def settle_cancelled(self) -> bool:
-        """After `cancel_ops` was carried out: read the replies. False if a move had not begun yet.
+        """After `cancel_ops` was carried out: read the replies. True if a move may have brought a job.
 
-        (A blocking move that was still on its way when it was cancelled blocks after that; then
-        cancel and settle once more.)
+        A blocking move that was still on its way when it was called off blocks after that, or brings a
+        job after that: as long as it is `armed`, cancel and settle once more.
         """
+        late = False
         for line in self._lines:
             if line.armed and _readable(line.socket):
                 try:
-                    line.read()
+                    late |= line.read() is not None
                 except (redis.RedisError, OSError):
                     self._give_up(line)
-        return not any(line.armed for line in self._lines)
+                    late = True
+            elif line.armed and line.called_off >= _CALLS_BEFORE_CLOSING:
+                self._give_up(line)
+                late = True
+        return late
 
     @property
     def armed(self) -> bool:
@@ -149,7 +161,11 @@ class QueueWait:
         return any(line.armed for line in self._lines)
 
     def drop(self) -> None:
-        """Close every connection; `cancel_ops` then kills them on the server too."""
+        """Close every connection; `cancel_ops` then kills them on the server too.
+
+        What was moved and not taken yet is forgotten: it lies in its private list, where the next drain finds it.
+        """
+        self._moved.clear()
         for line in self._lines:
             self._give_up(line)
 
