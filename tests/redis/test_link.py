@@ -1,7 +1,10 @@
 """The worker's own line to Redis: one packet out, all replies in, and what a broken line may not do."""
 
+import threading
+
 import pytest
 import redis
+from engine import until
 
 from pillion.errors import RedisError, RedisUnavailable
 from pillion.storage.link import Link
@@ -70,3 +73,45 @@ def test_a_command_left_in_a_dead_connection_never_runs_after_a_new_one_has_begu
         assert client.get("a") == stock
         assert client.incrby("a", 10) == int(stock) + 10
     link.close()
+
+
+def test_no_op_overtakes_another_after_the_scripts_were_flushed(storage, raw):
+    """Else a fetch that empties the private list would come before the adoption of a job that runs from there."""
+    scripts = [script("adopt"), script("fetch")]
+    link = Link(storage.link_connection, storage.explain, scripts)
+    fetch = call("fetch", ("q", "{q}:i", "{q}:w"), (0, 1, 2, 1), list)
+    adopt = call("adopt", ("{q}:w", "{q}:i"), (1, "job"), int)
+    link.exchange([])
+    raw.script_flush()
+    link.exchange([fetch])
+    raw.lpush("{q}:w", "job")
+    assert link.exchange([adopt, fetch]) == [1, []]
+    assert raw.hgetall("{q}:i") == {b"1": b"job"}
+    link.close()
+
+
+def test_a_redis_that_is_busy_while_the_line_is_set_up_is_borne(own_redis):
+    def connect():
+        return redis.UnixDomainSocketConnection(path=own_redis.socket, socket_timeout=10)
+
+    own_redis.config_set(lua_time_limit=1)
+    link = Link(connect, lambda error: RedisUnavailable(str(error)), [script("fetch")])
+    with own_redis.client() as client, own_redis.client() as slow:
+        endless = threading.Thread(target=suppressed, args=(slow.eval, "while true do end", 0), daemon=True)
+        endless.start()
+        until(lambda: suppressed(client.ping) is None)
+        for _ in range(2):  # the second finds what the first has left behind
+            with pytest.raises(RedisUnavailable, match="BUSY"):
+                link.exchange([command("GET", "a")])
+        client.script_kill()
+        endless.join()
+    assert link.exchange([command("GET", "a")]) == [None]
+    link.close()
+
+
+def suppressed(ask, *args):
+    """What `ask` returns, or None if Redis answers with an error."""
+    try:
+        return ask(*args)
+    except redis.ResponseError:
+        return None

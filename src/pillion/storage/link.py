@@ -61,7 +61,8 @@ class Link:
     def _guarded(self) -> Generator[None]:
         try:
             yield
-        except (redis.ConnectionError, redis.TimeoutError, OSError) as exc:
+        except (redis.RedisError, OSError) as exc:
+            # Also an error reply while the line is set up, as from a Redis that is busy with a script.
             self._drop()
             raise self._explain(exc) from exc
         except BaseException:
@@ -91,8 +92,9 @@ class Link:
         if unknown:
             # Somebody flushed the scripts. Only what was not carried out is sent again: a fetch that
             # was would lease other jobs under the same tokens.
+            # All scripts are loaded: an op may not overtake one sent before it in a later exchange.
             again = [ops[i] for i in unknown]
-            _load(connection, [op.script for op in again if op.script is not None])
+            _load(connection, [*self._scripts, *(op.script for op in again if op.script is not None)])
             _send(connection, again)
             for i, reply in zip(unknown, _read(connection, len(again)), strict=True):
                 replies[i] = reply
@@ -113,7 +115,8 @@ class Link:
         # this user may not kill: the audit at each heartbeat then finds what it left behind.
         kills = [command("CLIENT", "KILL", "ID", stale) for stale in self._stale_clients]
         _send(connection, [command("CLIENT", "ID"), *kills])
-        self._client_id, *_ = _read(connection, 1 + len(kills))
+        client_id, *_ = _read(connection, 1 + len(kills))
+        self._client_id = client_id if isinstance(client_id, int) else 0  # an error: it may not be asked for
         self._stale_clients.clear()
         _load(connection, self._scripts)
         return connection
