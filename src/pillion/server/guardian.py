@@ -102,7 +102,7 @@ class Guardian:
 
     def close(self) -> None:
         """Close the connection. What could not be given back is left to the reapers of other processes."""
-        for identity in self._dead:
+        for identity in self._dead if self._url else ():  # without news no worker ever was ready: nothing is held
             log.warning(
                 "Could not give back what %s held; other workers will, as soon as they see it is gone", identity
             )

@@ -262,7 +262,8 @@ class Supervisor:
         if self._stopping:
             return
         self._stopping = True
-        log.info("Stopping %d workers (%s)", len(self._children()), why)
+        if count := len(self._children()):
+            log.info("Stopping %d %s (%s)", count, "worker" if count == 1 else "workers", why)
         self._notify(STOPPING)
         self._kill_at_s = time.monotonic() + self._timeout_s + KILL_GRACE_S
         self._tell("TERM")
