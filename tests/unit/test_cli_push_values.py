@@ -37,7 +37,7 @@ class TestDuration:
     def test_reads(self, text, seconds):
         assert read_duration(text) == seconds
 
-    @pytest.mark.parametrize("text", ["", "soon", "5 m", "-5m", "5x", "m", "5m!"])
+    @pytest.mark.parametrize("text", ["", "soon", "5 m", "-5m", "5x", "m", "5m!", "1h30", "90 5m", "905m3"])
     def test_refuses_with_an_example(self, text):
         with pytest.raises(ConfigError, match="--in: expected a length of time such as 90, 5m"):
             read_duration(text)

@@ -22,7 +22,8 @@ T = TypeVar("T")
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw]?)")
-_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+# A number alone is seconds; behind a unit it needs one too: "1h30" could mean either.
+_DURATION = re.compile(r"\d+(?:\.\d+)?|(?:\d+(?:\.\d+)?[smhdw])+")
 # Ten digits, so that 20260101 is no moment in 1970.
 _EPOCH = re.compile(r"\d{10}(?:\.\d+)?")
 # Each of these has an argument or an option of its own.
