@@ -147,8 +147,8 @@ class Registry:
         near = difflib.get_close_matches(str(name), self._definitions, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return (
-            f"No job named {name!r} is registered in this process ({len(self._definitions)} are).{hint} "
-            "Import the module that defines it at start, or set wire_name= if it has another name here."
+            f"No job named {name!r} is registered in this process, which knows {len(self._definitions)}.{hint} "
+            "Name its module in `pillion run`, or set wire_name= if it has another name here."
         )
 
 

@@ -129,8 +129,9 @@ def _own(error: BaseException) -> errors.PillionError | None:
 def _without_code(error: BaseException, where: str) -> BaseException:
     if pool_is_empty(error):
         return errors.RedisUnavailable(
-            f"All connections to Redis at {where} were in use for the whole pool_timeout_s."
-            " Raise pool_size to the number of threads that use Redis at a time, or hold connections for less long."
+            f"All connections to Redis at {where} were in use for the whole pool_timeout."
+            " Raise pool_size to the number of threads or tasks that use Redis at a time,"
+            " or hold connections for less long."
         )
     if isinstance(error, redis.TimeoutError | TimeoutError):
         return errors.RedisUnavailable(
@@ -139,7 +140,7 @@ def _without_code(error: BaseException, where: str) -> BaseException:
         )
     if isinstance(error, redis.ConnectionError | OSError):
         return errors.RedisUnavailable(
-            f"Redis at {where} cannot be reached: {error}. Start it, or correct the Redis URL"
+            f"Redis at {where} cannot be reached: {str(error).rstrip('.')}. Start it, or correct the Redis URL"
             " (REDIS_URL, or `url` in the redis settings)."
         )
     return errors.RedisError(f"Redis at {where} answered with an error: {error}")

@@ -66,7 +66,7 @@ def _check_item(item: object) -> None:
     for field in ("class", "args"):
         if field not in keys:
             present = ", ".join(map(str, keys)) or "nothing"
-            raise InvalidJob(field, f'A job must have "class" and "args"; {field} is missing, there is {present}.')
+            raise InvalidJob(field, f'A job must have "class" and "args"; {field} is missing, got {present}.')
 
 
 def _args(value: object) -> list[Any]:

@@ -138,7 +138,7 @@ def test_a_new_jid_is_24_lower_case_hex_digits_and_no_other_is_like_it() -> None
     [
         (["A", []], "item", "must be a map"),
         ("A", "item", "must be a map"),
-        ({}, "class", "class is missing, there is nothing"),
+        ({}, "class", "class is missing, got nothing"),
         ({"args": []}, "class", "class is missing"),
         ({"class": "A"}, "args", "args is missing"),
         ({"class": "A", "args": [], 7: 1}, "item", r"keys must be strings, got 7 \(int\)"),

@@ -65,7 +65,7 @@ def command(folder: Path, source: Path, processes: int | None, *, fresh: bool) -
         except KeyboardInterrupt:
             progress = results.progress(run)
             click.echo(
-                f"\nStopped: {progress.done} of {progress.total} files are done. `pillion demo` goes on from there."
+                f"\nStopped: {progress.done} of {progress.total} files are done. The same command goes on from there."
             )
             sys.exit(EXIT_INTERRUPTED)
 

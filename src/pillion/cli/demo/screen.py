@@ -100,7 +100,7 @@ def _further(report: Report) -> list[str]:
         "the jobs' code": _from_here(report.jobs_file),
         "the workers' log": _from_here(report.folder / "worker.log"),
         "the rows": f"""sqlite3 {_from_here(report.folder / "results.sqlite3")} "{query}\"""",
-        "once more": "pillion demo; Ctrl-C in the middle is allowed, the next one goes on from there",
+        "once more": "the same command; Ctrl-C in the middle is allowed, the next one goes on from there",
     }
     return [f"  {name:<17} {text}" for name, text in data.items()]
 
