@@ -6,7 +6,7 @@ import threading
 import pytest
 from engine import Engine, payload, until
 
-from pillion.errors import DecodeError, Interrupted, UnknownJobClass
+from pillion.errors import DecodeError, Interrupted, Shutdown, UnknownJobClass
 
 
 @pytest.fixture
@@ -410,3 +410,28 @@ def test_at_level_warn_a_job_costs_no_log_record(engine, raw, caplog):
     assert ran.wait(10)
     until(lambda: raw.get("stat:processed") == b"1")
     assert [record.message for record in caplog.records if record.message in ("start", "done")] == []
+
+
+def test_a_shutdown_that_nobody_sent_is_an_error_of_the_job(engine, raw):
+    """Taken for ours, the job would stay in flight for as long as the process lives."""
+
+    def perform():
+        raise Shutdown
+
+    engine.job("Odd", perform)
+    engine.start()
+    raw.lpush("queue:default", payload("Odd"))
+    until(lambda: raw.zcard("retry") == 1 and not raw.exists(engine.inflight()))
+
+
+def test_a_job_that_cannot_be_settled_goes_to_the_dead_set_and_its_thread_lives_on(engine, raw):
+    ran = threading.Event()
+    engine.config.concurrency = 1
+    engine.config.effects.append(lambda job, outcome: 1 / 0 if job["class"] == "Bad" else ())
+    engine.job("Bad", lambda: None)
+    engine.job("Good", ran.set)
+    engine.start()
+    raw.lpush("queue:default", payload("Bad"), payload("Good"))
+    assert ran.wait(10)
+    until(lambda: raw.zrange("dead", 0, -1) == [payload("Bad")] and not raw.exists(engine.inflight()))
+    assert [context["context"] for _, context in engine.reports] == ["Internal exception!"]

@@ -174,3 +174,23 @@ def test_what_the_job_had_is_kept_for_the_retry():
     outcome = _decide({"retry": True, "custom": {"a": [1, 2**70]}})
     assert isinstance(outcome, Retry)
     assert loads_job(outcome.payload)["custom"] == {"a": [1, 2**70]}
+
+
+@pytest.mark.parametrize("odd", ["3600", "\0", [1], {"a": 1}, True])
+def test_a_retry_for_that_is_no_number_limits_nothing(odd):
+    """Any client may have pushed it; an error here would leave the job undecided."""
+    assert isinstance(_decide({"retry_for": odd}), Retry)
+
+
+def test_an_endless_retry_for_is_just_that():
+    assert isinstance(_decide({"retry_for": 10**400, "retry_count": 99, "failed_at": 1}), Retry)
+
+
+@pytest.mark.parametrize(("retry", "hook"), [(0, "on_exhausted"), (5, "retry_in")])
+def test_what_a_hook_writes_into_the_payload_is_left_out_if_it_is_no_json(retry, hook):
+    reports: list[tuple[BaseException, dict[str, object]]] = []
+    definition = _definition(**{hook: lambda *given: next(g for g in given if isinstance(g, dict)).update(x=object())})
+    outcome = _decide({"retry": retry}, definition=definition, reports=reports)
+    assert isinstance(outcome, Retry | Dead)
+    assert "x" not in loads_job(outcome.payload)
+    assert len(reports) == 1

@@ -16,6 +16,7 @@ from pillion.config import Capsule
 from pillion.errors import RedisError
 from pillion.log import JobLog
 from pillion.server.fetcher import Fetcher, Waiter
+from pillion.server.outcome import Broken
 from pillion.server.processor import Processor
 from pillion.server.queue_order import queue_order
 from pillion.server.retry import RetryPolicy
@@ -167,8 +168,7 @@ class Manager:
                 try:
                     settle(unit, attempt(unit, slot))
                 except BaseException as exc:  # noqa: BLE001 - a bug of ours or of a handler: the thread must live on
-                    # Not settled: the job stays in flight, and `close` or the reaper hands it back.
-                    self._runtime.reporter.report(exc, {"context": "Internal exception!", "jobstr": unit.raw})
+                    settle(unit, Broken(exc))
                 slot.unit = None
                 if self._cautious:
                     self._end_of_caution()

@@ -8,6 +8,7 @@
 | Discard     | nowhere: it may not be tried again             | +1        | +1     |
 | Reschedule  | its queue, behind all waiting work             | +1        |        |
 | Malformed   | `dead`, byte for byte: it never was a job      |           |        |
+| Broken      | `dead`, byte for byte: we failed, not the job  |           |        |
 | Abandoned   | in flight, until it is handed back unchanged   |           |        |
 
 The counting is Sidekiq's (wire-format 6), but for Reschedule: Sidekiq counts an interrupted job as
@@ -67,11 +68,21 @@ class Malformed:
 
 
 @dataclass(slots=True, frozen=True)
+class Broken:
+    """The engine itself, or what an application or a feature hung into it, failed on this job.
+
+    Left in flight it would be seen by nobody until the process ends, and then be run again.
+    """
+
+    error: BaseException
+
+
+@dataclass(slots=True, frozen=True)
 class Abandoned:
     """The process is stopping and has not let the job finish."""
 
 
-Outcome = Done | Retry | Dead | Discard | Reschedule | Malformed | Abandoned
+Outcome = Done | Retry | Dead | Discard | Reschedule | Malformed | Broken | Abandoned
 
 DONE = Done()
 ABANDONED = Abandoned()

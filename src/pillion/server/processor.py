@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pillion.definition.registry import JobDefinition
-from pillion.errors import DecodeError, Interrupted, JobArgumentError, Shutdown, UnknownJobClass
+from pillion.errors import DecodeError, Interrupted, JobArgumentError, UnknownJobClass
 from pillion.log import JobLog
 from pillion.middleware import ServerChain
 from pillion.server.outcome import ABANDONED, DONE, Malformed, Outcome, Reschedule
@@ -57,11 +57,12 @@ class Processor:
                 self._run_logged(definition, payload, slot)
             else:
                 self._run(definition, payload, slot)
-        except Shutdown:
-            return ABANDONED
         except Interrupted:
             return self._reschedule(payload)
-        except BaseException as exc:  # noqa: BLE001 - a job may raise anything; only Shutdown means us
+        except BaseException as exc:  # noqa: BLE001 - a job may raise anything
+            # A Shutdown that nobody sent is an error like any other: nobody would hand the job back.
+            if slot.interrupted and is_shutdown(exc):
+                return ABANDONED
             return self._judge(unit, exc, definition)
         else:
             return DONE
@@ -109,8 +110,6 @@ class Processor:
         return Reschedule(str(again["queue"]), dumps(again))
 
     def _judge(self, unit: UnitOfWork, exc: BaseException, definition: JobDefinition | None) -> Outcome:
-        if is_shutdown(exc):
-            return ABANDONED
         # The bytes are parsed anew: what middleware did to the payload is for this run only.
         payload = loads_job(unit.raw)
         failure = Failure(payload, unit.queue, exc, self._hooks_of(payload, definition))

@@ -24,7 +24,7 @@ class Reporter:
         for handler in handlers:
             try:
                 handler(exc, dict(context), self._config)
-            except Exception:
+            except (Exception, SystemExit):
                 log.exception("The error handler %r failed itself", handler)
 
     def died(self, payload: dict[str, Any], exc: BaseException) -> None:
@@ -33,7 +33,7 @@ class Reporter:
         for handler in handlers:
             try:
                 handler(payload, exc)
-            except Exception as failure:  # noqa: BLE001 - user code: whatever it raises must not stop the others
+            except (Exception, SystemExit) as failure:  # noqa: BLE001 - user code: whatever it raises must not stop the others
                 self.report(failure, {"context": "Error calling death handler", "job": payload})
 
 

@@ -5,6 +5,7 @@ Clock and randomness are passed in; the only code of others that runs here are t
 
 from __future__ import annotations
 
+import math
 import random
 import traceback
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pillion.definition.registry import JobDefinition
+from pillion.errors import InvalidJob
 from pillion.server.outcome import Dead, Discard, Outcome, Retry
 from pillion.wire.codec import dumps
 from pillion.wire.failure import record_failure
@@ -66,16 +68,17 @@ def decide(failure: Failure, policy: RetryPolicy, *, now_ms: int) -> Outcome:
         now_ms=now_ms,
         backtrace=_backtrace(failure, policy),
     )
+    before_hooks = dumps(job)
     if _is_exhausted(job, retry, policy, now_ms):
-        return _die(failure, job, policy, now_ms)
+        return _die(failure, job, before_hooks, policy, now_ms)
     count = job["retry_count"]
     wanted = _wanted_delay(failure, job, count, policy)
     if wanted == "discard":
         return _discard(job, failure, now_ms)
     if wanted == "kill":
-        return _die(failure, job, policy, now_ms)
-    delay_s = wanted if wanted else backoff_s(count)
-    return Retry(dumps(job), now_ms / 1000 + delay_s + jitter_s(count, policy.rng), failure.error)
+        return _die(failure, job, before_hooks, policy, now_ms)
+    delay_s = (wanted if wanted else backoff_s(count)) + jitter_s(count, policy.rng)
+    return Retry(_written(job, before_hooks, policy), now_ms / 1000 + delay_s, failure.error)
 
 
 def _retry_option(failure: Failure) -> object:
@@ -86,11 +89,21 @@ def _retry_option(failure: Failure) -> object:
 
 
 def _is_exhausted(job: dict[str, Any], retry: object, policy: RetryPolicy, now_ms: int) -> bool:
-    retry_for, failed_at_s = job.get("retry_for"), to_seconds(job["failed_at"])
-    if retry_for and failed_at_s is not None:
-        return failed_at_s + float(retry_for) < now_ms / 1000
+    retry_for_s, failed_at_s = _seconds(job.get("retry_for")), to_seconds(job["failed_at"])
+    if retry_for_s and failed_at_s is not None:
+        return failed_at_s + retry_for_s < now_ms / 1000
     limit = retry if isinstance(retry, int) and not isinstance(retry, bool) else policy.max_retries
     return bool(job["retry_count"] >= limit)
+
+
+def _seconds(value: object) -> float | None:
+    """Read `retry_for`; what is no number does not limit anything: any client may have pushed it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _wanted_delay(failure: Failure, job: dict[str, Any], count: int, policy: RetryPolicy) -> int | Verdict:
@@ -108,7 +121,7 @@ def _wanted_delay(failure: Failure, job: dict[str, Any], count: int, policy: Ret
         return 0
 
 
-def _die(failure: Failure, job: dict[str, Any], policy: RetryPolicy, now_ms: int) -> Outcome:
+def _die(failure: Failure, job: dict[str, Any], before_hooks: bytes, policy: RetryPolicy, now_ms: int) -> Outcome:
     verdict = None
     hook = failure.definition.on_exhausted if failure.definition else None
     if hook is not None:
@@ -118,11 +131,20 @@ def _die(failure: Failure, job: dict[str, Any], policy: RetryPolicy, now_ms: int
             policy.report(exc, {"context": "Error calling retries_exhausted", "job": job})
     if verdict == "discard" or job.get("dead") is False:
         return _discard(job, failure, now_ms)
-    return Dead(dumps(job), job, failure.error)
+    return Dead(_written(job, before_hooks, policy), job, failure.error)
 
 
 def _discard(job: dict[str, Any], failure: Failure, now_ms: int) -> Discard:
     return Discard({**job, "discarded_at": now_ms}, failure.error)
+
+
+def _written(job: dict[str, Any], before_hooks: bytes, policy: RetryPolicy) -> bytes:
+    """The payload with what the hooks made of it, or without if that cannot be written."""
+    try:
+        return dumps(job)
+    except InvalidJob as exc:
+        policy.report(exc, {"context": "A retry hook left a payload that is no JSON; it goes on as it was before"})
+        return before_hooks
 
 
 def _backtrace(failure: Failure, policy: RetryPolicy) -> list[str] | None:

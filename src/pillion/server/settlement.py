@@ -9,7 +9,7 @@ from typing import Any
 
 from pillion.config import Config
 from pillion.server.outbox import Outbox, utc_today
-from pillion.server.outcome import Abandoned, Dead, Discard, Done, Malformed, Outcome, Reschedule, Retry
+from pillion.server.outcome import Abandoned, Broken, Dead, Discard, Done, Malformed, Outcome, Reschedule, Retry
 from pillion.server.reporter import Reporter
 from pillion.server.unit_of_work import UnitOfWork
 from pillion.storage.ops import work
@@ -69,6 +69,9 @@ class Settlement:
             case Malformed(error):
                 self._send(unit, outcome, self._bury(unit.raw), failed=0, processed=0)
                 self._reporter.report(error, {"context": "Invalid JSON for job", "jobstr": unit.raw})
+            case Broken(error):
+                self._send(unit, outcome, self._bury(unit.raw), failed=0, processed=0)
+                self._reporter.report(error, {"context": "Internal exception!", "jobstr": unit.raw})
             case Abandoned():
                 pass  # the manager hands it back unchanged; if this process dies first, the reaper does
 
@@ -87,7 +90,7 @@ class Settlement:
         self._outbox.settle(unit, op)
 
     def _effect_steps(self, unit: UnitOfWork, outcome: Outcome) -> list[Step]:
-        if not self._effects or isinstance(outcome, Malformed):
+        if not self._effects or isinstance(outcome, Malformed | Broken):
             return []
         job = loads_job(unit.raw)
         return [step for effect in self._effects for step in effect(job, outcome)]

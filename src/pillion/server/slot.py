@@ -64,6 +64,11 @@ class Slot:
         return self._stopping()
 
     @property
+    def interrupted(self) -> bool:
+        """Whether the job in it has been interrupted: only then a Shutdown in it is ours."""
+        return self._doomed
+
+    @property
     def queue(self) -> str | None:
         """The queue that the running job was taken from."""
         return self.unit.queue if self.unit is not None else None
