@@ -164,7 +164,7 @@ class Fetcher:
         while self._waiter.armed:
             # A move that was still on its way when it was called off may have brought a job after that.
             self._drain_wait_lists |= self._waiter.settle_cancelled()
-            if self._waiter.armed or self._drain_wait_lists:
+            if self._must_drain():
                 leased += self._lease(order, 0)
         self._recovered()
         self._dry = leased < count
@@ -172,13 +172,17 @@ class Fetcher:
 
     def _lease(self, order: Sequence[work.Route], count: int) -> int:
         """One exchange. What it brings is in the buffer at once, whatever becomes of the next exchange."""
-        drain = self._drain_wait_lists or self._waiter.armed
+        drain = self._must_drain()
         cancel = self._waiter.cancel_ops() if drain else []
         batch = self._leases.fetch(order, count, first=cancel, drain=drain)
         self._drain_wait_lists = False
         if batch:
             self._put(batch)
         return len(batch)
+
+    def _must_drain(self) -> bool:
+        """Whether the private lists may hold jobs, now or by the time the next exchange is carried out."""
+        return self._drain_wait_lists or self._waiter.armed
 
     def _put(self, units: Sequence[UnitOfWork]) -> None:
         self._buffered_at = time.monotonic()
