@@ -71,6 +71,22 @@ def test_the_jobs_of_a_dead_worker_go_back_although_its_lease_still_runs(
     guardian.close()
 
 
+def test_what_cannot_be_given_back_holds_up_neither_the_living_nor_the_other_dead(
+    guardian: Guardian, redis_url: str, raw: redis.Redis
+) -> None:
+    raw.hset(keys.OWNERS, "host:3:ccc", OwnerRecord(("broken",)).dump())
+    raw.hset(keys.inflight("broken", "host:3:ccc"), "1", JOB)
+    raw.set("queue:broken", "not a list")
+    hold_a_job(raw, DEAD)
+    guardian.bury("host:3:ccc")
+    guardian.bury(DEAD)
+    guardian.learn(News(redis_url, 25.0))
+    guardian.tick(time.monotonic())
+    assert raw.exists(keys.alive(LIVING))
+    assert raw.lrange("queue:default", 0, -1) == [JOB]
+    guardian.close()
+
+
 def test_a_lease_made_for_a_worker_that_had_left_is_taken_away(
     guardian: Guardian, redis_url: str, raw: redis.Redis
 ) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pillion.config import Config, RedisConfig
-from pillion.errors import PillionError
+from pillion.errors import PillionError, RedisError, RedisUnavailable
 from pillion.server.lease import RENEW_EVERY_S, RETRY_EVERY_S, Lease
 from pillion.server.reaper import Reaper
 from pillion.server.reporter import Reporter
@@ -86,12 +86,17 @@ class Guardian:
             self.next_s = time.monotonic()
 
     def tick(self, now_s: float) -> None:
-        """Do what is due at `now_s` (monotonic). Recovery comes first: jobs wait for it."""
+        """Do what is due at `now_s` (monotonic). Recovery comes first: jobs wait for it.
+
+        A recovery that cannot be finished does not keep the living from their leases.
+        """
         if now_s < self.next_s or self._storage is None or self._lease is None or self._reaper is None:
             return
         try:
-            self._recover_dead(self._storage, self._reaper)
-            self._lease.renew()
+            try:
+                self._recover_dead(self._storage, self._reaper)
+            finally:
+                self._lease.renew()
         except PillionError as exc:
             self._bear(exc)
             return
@@ -114,14 +119,25 @@ class Guardian:
         self._storage = self._lease = self._reaper = None
 
     def _recover_dead(self, storage: Storage, reaper: Reaper) -> None:
-        while self._dead:
-            identity = self._dead[0]
-            recovered = reaper.recover(identity, force=True)
-            # It may have struck itself off before our last renewal, which then made a lease for nobody.
-            storage.run(command("UNLINK", keys.alive(identity)))
-            if recovered.jobs:
-                log.info("Gave back %d jobs of %s, which is gone", len(recovered.jobs), identity)
-            self._dead.pop(0)
+        """One whose jobs cannot be given back (its queue's key is of a wrong type) does not hold up the others."""
+        failure: RedisError | None = None
+        for identity in tuple(self._dead):
+            try:
+                self._recover(identity, storage, reaper)
+            except RedisUnavailable:
+                raise
+            except RedisError as exc:
+                failure = failure or exc
+        if failure is not None:
+            raise failure
+
+    def _recover(self, identity: str, storage: Storage, reaper: Reaper) -> None:
+        recovered = reaper.recover(identity, force=True)
+        # It may have struck itself off before our last renewal, which then made a lease for nobody.
+        storage.run(command("UNLINK", keys.alive(identity)))
+        if recovered.jobs:
+            log.info("Gave back %d jobs of %s, which is gone", len(recovered.jobs), identity)
+        self._dead.remove(identity)
 
     def _bear(self, exc: PillionError) -> None:
         """Redis is away: say so once an outage, and try again soon, the leases run on for 30 s."""
