@@ -236,6 +236,7 @@ class Config:
         """Raise ConfigError for the first option that cannot be right."""
         for capsule in self.capsules.values():
             capsule.validate()
+        self._check_queues()
         for name in ("timeout_s", "average_scheduled_poll_interval_s"):
             _positive_number(name, getattr(self, name))
         _whole_number("dead_max_jobs", self.dead_max_jobs, least=1)
@@ -243,6 +244,14 @@ class Config:
         _whole_number("max_retries", self.max_retries, least=0)
         if self.strict_args not in ("raise", "warn", False):
             raise ConfigError("strict_args", '"raise", "warn" or False', self.strict_args)
+
+    def _check_queues(self) -> None:
+        """Each capsule counts its leases for itself, in keys of queue and process: two would overwrite each other's."""
+        names = [queue.name for capsule in self.capsules.values() for queue in capsule.queues]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            hint = "Give it to one of them, with the concurrency of both, or run a second process for the other."
+            raise ConfigError("capsules", "each queue in one capsule only", twice, hint)
 
     def freeze(self) -> None:
         """Validate, then refuse any further change."""
