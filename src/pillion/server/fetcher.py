@@ -99,6 +99,7 @@ class Fetcher:
         self._leases = Leases(routes, line, self._note_refusal)
         self.outbox = self._leases.outbox
         self.activity = threading.Event()
+        self.one_at_a_time = False  # fetch nothing ahead: see `Manager.be_cautious`
         self._buffer: deque[UnitOfWork] = deque()
         self._buffered_at = 0.0
         self._leader = threading.Lock()
@@ -158,7 +159,7 @@ class Fetcher:
     def _fetch(self) -> bool:
         """Bring in what the free threads and the prefetch can take. True if some jobs came."""
         order = [self._routes[index] for index in self._order()]
-        count = self._pace.batch(free=len(self._hungry), threads=self._threads)
+        count = 1 if self.one_at_a_time else self._pace.batch(free=len(self._hungry), threads=self._threads)
         leased = self._lease(order, count)
         self._observe()
         while self._waiter.armed:

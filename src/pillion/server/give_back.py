@@ -67,6 +67,11 @@ class Held:
         return str(job.get("wrapped") or job.get("class") or "(unreadable)")
 
 
+def recovery_key(raw: bytes) -> str:
+    """Under which name the recoveries of a payload are counted."""
+    return Held.read("", "", b"", raw).key
+
+
 @dataclass(slots=True, frozen=True)
 class Recovery:
     """What happened to one job: `returned` to its queue for the `count`th time, or `poison`: it is dead."""

@@ -16,6 +16,7 @@ from pillion.config import Capsule
 from pillion.errors import RedisError
 from pillion.log import JobLog
 from pillion.server.fetcher import Fetcher, Waiter
+from pillion.server.give_back import recovery_key
 from pillion.server.outcome import Broken
 from pillion.server.processor import Processor
 from pillion.server.queue_order import queue_order
@@ -23,8 +24,9 @@ from pillion.server.retry import RetryPolicy
 from pillion.server.runtime import Runtime
 from pillion.server.settlement import Settlement
 from pillion.server.slot import Slot, WorkEntry
+from pillion.server.unit_of_work import UnitOfWork
 from pillion.storage.link import Link
-from pillion.storage.ops import work
+from pillion.storage.ops import reap, work
 from pillion.storage.ops.work import Route
 from pillion.storage.queue_poll import QueuePoll
 from pillion.storage.queue_wait import QueueWait
@@ -87,10 +89,11 @@ class Manager:
     def be_cautious(self) -> None:
         """Before `start`: the process before this one crashed, and its job may be the next again.
 
-        Everything in flight beside it would be counted as a suspect too. So one thread runs one job
-        alone first; the others follow when it has ended, or after CAUTIOUS_S.
+        Everything in flight beside it would be counted as a suspect too, again and again: they came
+        back together and would be fetched together. So one thread runs one job at a time, until one
+        has ended that did not come from a dead process, or for CAUTIOUS_S.
         """
-        self._cautious = True
+        self._cautious = self._fetcher.one_at_a_time = True
 
     # -- a Service -------------------------------------------------------------------------------
 
@@ -153,8 +156,15 @@ class Manager:
                 self._threads.append(thread)
                 thread.start()
 
+    def _is_suspect(self, unit: UnitOfWork) -> bool:
+        """Whether this job came back from a dead process: then the next may have, too."""
+        try:
+            return self._runtime.storage.run(reap.was_recovered(recovery_key(unit.raw)))
+        except RedisError:
+            return False  # it may be away for long; the jobs at hand are to run all the same
+
     def _end_of_caution(self) -> None:
-        self._cautious = False
+        self._cautious = self._fetcher.one_at_a_time = False
         self._start_threads(len(self._slots))
 
     def _work(self, slot: Slot) -> None:
@@ -170,7 +180,7 @@ class Manager:
                 except BaseException as exc:  # noqa: BLE001 - a bug of ours or of a handler: the thread must live on
                     settle(unit, Broken(exc))
                 slot.unit = None
-                if self._cautious:
+                if self._cautious and not self._is_suspect(unit):
                     self._end_of_caution()
         finally:
             slot.close()

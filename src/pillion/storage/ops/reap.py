@@ -104,6 +104,11 @@ def reclaim(queue: str, identity: str, token: bytes, job_key: str, *, limit: int
     return call("reclaim", names, (token, int(force), limit, keys.RECOVERY_TTL_S), int)
 
 
+def was_recovered(job_key: str) -> Op[bool]:
+    """Whether a job came back from a dead process within RECOVERY_TTL_S."""
+    return Op(("EXISTS", keys.recoveries(job_key)), bool)
+
+
 def bury_poison(
     queue: str,
     identity: str,
