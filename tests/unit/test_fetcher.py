@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from pillion.config import Config
 from pillion.errors import RedisUnavailable
+from pillion.server import fetcher as fetching
 from pillion.server.fetcher import Fetcher
 from pillion.server.reporter import Reporter
 from pillion.storage.ops import work
@@ -81,6 +84,14 @@ def test_a_job_that_a_called_off_move_brought_after_the_fetch_is_looked_for_agai
 
 def test_jobs_of_one_exchange_are_not_forgotten_when_the_next_breaks() -> None:
     fetcher = _fetcher(FetchLine([(0, [b"one"])], RedisUnavailable("gone")))
+    unit = fetcher.take()
+    assert unit is not None
+    assert unit.raw == b"one"
+
+
+def test_a_bug_costs_a_thread_one_attempt_and_not_its_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "OUTAGE_WAIT_S", 0.0)
+    fetcher = _fetcher(FetchLine(AttributeError("a bug"), [(0, [b"one"])]))
     unit = fetcher.take()
     assert unit is not None
     assert unit.raw == b"one"

@@ -149,7 +149,7 @@ class Fetcher:
                     return unit
             except IndexError:
                 continue  # `tick` or another thread was quicker
-            except RedisError as exc:
+            except Exception as exc:  # noqa: BLE001 - also a bug: it must not cost the process its threads
                 self._bear_outage(exc)
         self._stand_down()
         return None
@@ -280,7 +280,7 @@ class Fetcher:
             elif self.outbox:
                 self._leases.flush()
             self._recovered()
-        except RedisError as exc:
+        except Exception as exc:  # noqa: BLE001 - as in `_lead`, for the ticker
             self._note_outage(exc)
 
     def hand_back_buffer(self) -> None:
