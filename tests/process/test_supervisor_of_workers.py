@@ -116,13 +116,14 @@ def test_a_worker_that_dies_while_quiet_is_not_replaced(pillion_run: Start) -> N
 
 
 def test_when_the_supervisor_is_killed_its_workers_finish_and_leave(
-    pillion_run: Start, push: Push, ledger: Ledger, queue: Queue
+    pillion_run: Start, push: Push, ledger: Ledger, queue: Queue, raw: redis.Redis
 ) -> None:
     run = pillion_run("-p", "2", "-c", "1").wait_ready(times=2)
     push("Hold", "a")
     ledger.wait_for("start a")
     run.signal("KILL")
     run.wait_log("The supervisor is gone", times=2)
+    wait_until(lambda: raw.info("clients")["blocked_clients"] == 0)  # nobody waits for jobs any more
     push("Note", "for others")
     ledger.open("a")
     run.wait_gone()

@@ -387,3 +387,11 @@ def test_a_definition_made_by_hand_can_be_registered():
     registry = Registry()
     registry.register(JobDefinition("X", object))
     assert registry.find("X").wire_name == "X"
+
+
+def test_a_generator_is_refused_for_its_body_would_never_run(home):
+    with pytest.raises(ConfigError, match="without yield"):
+
+        @home.job
+        def stream(n: int):
+            yield n

@@ -105,3 +105,14 @@ def test_loggable_arguments_are_positions_and_become_a_list():
     assert check_options({"loggable_arguments": (1, 3)}) == {"loggable_arguments": [1, 3]}
     with pytest.raises(ConfigError, match="positions of arguments"):
         check_options({"loggable_arguments": ["name"]})
+
+
+def test_an_option_that_looks_like_a_slip_is_pointed_out_and_kept(caplog):
+    assert check_options({"retries": 3, "quee": "x", "team": "billing"}) == {
+        "retries": 3,
+        "quee": "x",
+        "team": "billing",
+    }
+    assert "Did you mean 'retry'?" in caplog.text
+    assert "Did you mean 'queue'?" in caplog.text
+    assert "team" not in caplog.text

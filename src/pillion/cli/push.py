@@ -84,9 +84,12 @@ def make_item(
     now_s: float,
 ) -> dict[str, Any]:
     """What is handed to the client. A time that has come already means: now."""
-    item: dict[str, Any] = {"class": name, "args": [read_argument(arg) for arg in args], **dict(pairs)}
-    if queue is not None:
-        item["queue"] = queue
+    from pillion.definition.options import check_options, given
+
+    keys = dict(pairs)
+    own_jid = given(jid=keys.pop("jid", None))  # not an option of a job, but of this push
+    options = check_options({**keys, **given(queue=queue)})
+    item: dict[str, Any] = {"class": name, "args": [read_argument(arg) for arg in args], **options, **own_jid}
     if due_at_s is not None and due_at_s > now_s:
         item["at"] = due_at_s
     return item

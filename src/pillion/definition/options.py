@@ -6,6 +6,7 @@ is copied into every payload, so it must be something JSON can carry unchanged.
 
 from __future__ import annotations
 
+import difflib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -28,6 +29,11 @@ _LEVELS: Final = {
     "fatal": "fatal",
     "critical": "fatal",
 }
+
+
+_OFTEN_MEANT: Final = {"retries": "retry", "max_retries": "retry", "que": "queue", "queue_name": "queue", "tag": "tags"}
+
+_log = logging.getLogger("pillion")
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -107,6 +113,10 @@ def _text(name: str, value: Any) -> str:
 
 
 def _extra(name: str, value: Any) -> Any:
+    meant = _OFTEN_MEANT.get(name) or next(iter(difflib.get_close_matches(name, _RULES, n=1, cutoff=0.85)), None)
+    if meant is not None:
+        # A warning only: an app may have an option of its own by that name.
+        _log.warning("Job option %r is not one Pillion knows; it goes into each payload. Did you mean %r?", name, meant)
     offender = find_complex(value)
     if offender is None:
         return value

