@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from pillion.client import AsyncClient as AsyncClient
     from pillion.client import Client as Client
     from pillion.config import Config as Config
+    from pillion.config import QueueLimit as QueueLimit
     from pillion.default import Job as Job
     from pillion.default import Worker as Worker
     from pillion.default import configure_client as configure_client
     from pillion.default import configure_server as configure_server
     from pillion.default import job as job
+    from pillion.default import pressure as pressure
     from pillion.default import redis as redis
     from pillion.errors import ComplexArgument as ComplexArgument
     from pillion.errors import ConfigError as ConfigError
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pillion.errors import InvalidJob as InvalidJob
     from pillion.errors import JobArgumentError as JobArgumentError
     from pillion.errors import PillionError as PillionError
+    from pillion.errors import QueueFull as QueueFull
     from pillion.errors import RedisError as RedisError
     from pillion.errors import RetryableError as RetryableError
     from pillion.errors import Shutdown as Shutdown
@@ -50,6 +53,8 @@ __all__ = [
     "Job",
     "JobArgumentError",
     "PillionError",
+    "QueueFull",
+    "QueueLimit",
     "RedisError",
     "RetryableError",
     "Shutdown",
@@ -59,13 +64,14 @@ __all__ = [
     "configure_client",
     "configure_server",
     "job",
+    "pressure",
     "redis",
 ]
 
 _HOMES = {
     "client": ("AsyncClient", "Client"),
-    "config": ("Config",),
-    "default": ("Job", "Worker", "configure_client", "configure_server", "job", "redis"),
+    "config": ("Config", "QueueLimit"),
+    "default": ("Job", "Worker", "configure_client", "configure_server", "job", "pressure", "redis"),
     "errors": (
         "ComplexArgument",
         "ConfigError",
@@ -73,6 +79,7 @@ _HOMES = {
         "InvalidJob",
         "JobArgumentError",
         "PillionError",
+        "QueueFull",
         "RedisError",
         "RetryableError",
         "Shutdown",

@@ -17,6 +17,7 @@ from pillion.middleware import ClientChain, ServerChain
 
 QueueMode = Literal["strict", "weighted", "random"]
 StrictArgs = Literal["raise", "warn", False]
+OnFull = Literal["raise", "drop", "wait"]
 Event = Literal["startup", "quiet", "shutdown", "exit", "heartbeat", "beat"]
 
 EVENTS: tuple[Event, ...] = ("startup", "quiet", "shutdown", "exit", "heartbeat", "beat")
@@ -128,6 +129,32 @@ class RedisConfig:
     ssl: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
+@dataclass(slots=True, frozen=True)
+class QueueLimit:
+    """When a queue counts as full, and what a push does then (F026). Raises ConfigError.
+
+    Parameters: `max_size` is how many jobs may wait in it; `max_latency_s` how many seconds its oldest
+    job may have waited; at least one is needed. `on_full`: "raise" QueueFull, "drop" the jobs, or "wait"
+    up to `wait_timeout_s` seconds for room and then raise QueueFull.
+    """
+
+    max_size: int | None = None
+    max_latency_s: float | None = None
+    on_full: OnFull = "raise"
+    wait_timeout_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.max_size is None and self.max_latency_s is None:
+            raise ConfigError("QueueLimit", "max_size, max_latency_s or both", "neither")
+        if self.max_size is not None:
+            _whole_number("max_size", self.max_size, least=1)
+        if self.max_latency_s is not None:
+            _positive_number("max_latency_s", self.max_latency_s)
+        _positive_number("wait_timeout_s", self.wait_timeout_s)
+        if self.on_full not in ("raise", "drop", "wait"):
+            raise ConfigError("on_full", '"raise", "drop" or "wait"', self.on_full)
+
+
 class Config:
     """Everything one process is told. Set attributes, then `freeze()`.
 
@@ -150,6 +177,7 @@ class Config:
     log_arguments: bool
     embedded_data_dir: str | None
     default_job_options: dict[str, Any]
+    queue_limits: dict[str, QueueLimit]
     client_middleware: ClientChain
     server_middleware: ServerChain
     error_handlers: list[ErrorHandler]
@@ -244,6 +272,10 @@ class Config:
         _whole_number("max_retries", self.max_retries, least=0)
         if self.strict_args not in ("raise", "warn", False):
             raise ConfigError("strict_args", '"raise", "warn" or False', self.strict_args)
+        for name, limit in self.queue_limits.items():
+            validate_queue_name(name, "queue_limits")
+            if not isinstance(cast("object", limit), QueueLimit):
+                raise ConfigError(f"queue_limits.{name}", "a QueueLimit", limit)
 
     def _check_queues(self) -> None:
         """Each capsule counts its leases for itself, in keys of queue and process: two would overwrite each other's."""
@@ -286,6 +318,7 @@ def _defaults() -> dict[str, Any]:
         "log_arguments": True,
         "embedded_data_dir": None,
         "default_job_options": {},
+        "queue_limits": {},
         "client_middleware": ClientChain(),
         "server_middleware": ServerChain(),
         "error_handlers": [],

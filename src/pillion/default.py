@@ -186,6 +186,24 @@ class Job(BaseJob, abstract=True, home=_default):
 Worker = Job
 
 
+class Pressure:
+    """`pillion.pressure("default")`: how near a queue is to its limit, from 0.0 (empty) to 1.0 (full).
+
+    It asks Redis at each call; a queue without a limit has 0.0. Raises RedisError.
+    """
+
+    def __call__(self, queue: str = "default") -> float:
+        """Ask, from a thread."""
+        return client().pressure(queue)
+
+    async def aio(self, queue: str = "default") -> float:
+        """Ask, from an event loop."""
+        return await async_client().pressure(queue)
+
+
+pressure = Pressure()
+
+
 @contextmanager
 def redis() -> Generator[Any]:
     """A redis-py connection of the pool that pushes use, for your own commands (replies are bytes).

@@ -8,6 +8,7 @@
          ├─ ConfigError             an option is wrong: names the option, what was expected, what came
          ├─ InvalidJob              a job that cannot be pushed; nothing was written
          │   └─ ComplexArgument     an argument that JSON cannot carry unchanged
+         ├─ QueueFull               the queue has reached its limit; nothing was pushed to it
          ├─ UnknownJobClass         a payload names a class that is not registered here
          ├─ DecodeError             bytes that are not a job
          ├─ JobArgumentError        the payload's arguments do not fit the job's `perform`
@@ -52,6 +53,38 @@ class ComplexArgument(InvalidJob):
 
     def __init__(self, message: str) -> None:
         super().__init__("args", message)
+
+
+class QueueFull(PillionError):
+    """A queue with a limit is full: none of the `count` jobs of this push went into it (F026).
+
+    `size` is the number of jobs that wait there, `limit` its `max_size` (None: it has none). `latency_s` is
+    the age of its oldest job in seconds, where `max_latency_s` was the limit that was reached, else None.
+    """
+
+    def __init__(
+        self,
+        queue: str,
+        size: int,
+        limit: int | None,
+        *,
+        count: int = 1,
+        latency_s: float | None = None,
+        max_latency_s: float | None = None,
+    ) -> None:
+        self.queue, self.size, self.limit, self.count = queue, size, limit, count
+        self.latency_s, self.max_latency_s = latency_s, max_latency_s
+        super().__init__(f"Queue {queue!r} is full: {self._why()}. {self._what_to_do()}")
+
+    def _why(self) -> str:
+        if self.latency_s is not None:
+            return f"its oldest job has waited {self.latency_s:.1f} s, and max_latency_s is {self.max_latency_s}"
+        return f"{self.size} jobs wait there, {self.count} would be added, and max_size is {self.limit}"
+
+    def _what_to_do(self) -> str:
+        if self.limit is not None and self.count > self.limit:
+            return f"So many at once never fit: push them with batch_size={self.limit} or less."
+        return "Nothing was pushed to it. Try again later, add workers, or raise its limit in queue_limits."
 
 
 class UnknownJobClass(PillionError, NameError):

@@ -6,12 +6,14 @@ Both clients share everything but the line that talks to Redis; see `intake`.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
+from pillion.client.admission import Admission, pressure_ops
 from pillion.client.bulk import BATCH_SIZE
 from pillion.client.intake import Batch, Intake
 from pillion.config import Config
@@ -109,7 +111,9 @@ class Client(_Common[SyncRunner, str | None]):
     """Pushes jobs from threads. Safe to share between them.
 
     `push*` raise InvalidJob (or JobArgumentError) before anything is written if a job is wrong, and
-    RedisError if Redis cannot take it. A bulk push that fails midway leaves its earlier batches pushed.
+    RedisError if Redis cannot take it, and QueueFull if the queue has reached its limit: then none of the
+    jobs that one round trip had for this queue are in it, but those for other queues are in theirs.
+    A bulk push that fails midway leaves its earlier batches pushed.
     """
 
     _via: ClassVar[ContextVar[SyncRunner | None]] = ContextVar("pillion_via", default=None)
@@ -120,9 +124,7 @@ class Client(_Common[SyncRunner, str | None]):
         `at` (epoch seconds) schedules it. Returns the jid, or None if client middleware stopped it.
         """
         storage = self._storage(item)
-        batch = self._intake.single(item, storage)
-        storage.run_all(batch.ops)
-        return batch.jids[0]
+        return self._send(self._intake.single(item, storage), storage)[0]
 
     def push_bulk(self, item: Item) -> list[str | None]:
         """Push many jobs of one class: `args` is a list, or a lazy iterable, of lists of arguments.
@@ -144,6 +146,13 @@ class Client(_Common[SyncRunner, str | None]):
         storage = self._storage({})
         return self._run(self._intake.many(as_items(jobs, args), batch_size, storage), storage)
 
+    def pressure(self, queue: str = "default") -> float:
+        """How near `queue` is to its limit (F026): 0.0 is empty, 1.0 full. A queue without a limit has 0.0."""
+        limit = self.config.queue_limits.get(queue)
+        if limit is None:
+            return 0.0
+        return self._intake.pressure(limit, self._storage({}).run_all(pressure_ops(queue, limit)))
+
     def promote_payload(self, payload: dict[str, Any]) -> dict[str, Any] | None:
         """A payload from the schedule or the retry set as it goes into its queue now (wire-format 3.2).
 
@@ -154,9 +163,18 @@ class Client(_Common[SyncRunner, str | None]):
     def _run(self, batches: Iterator[Batch], storage: SyncRunner) -> list[str | None]:
         jids: list[str | None] = []
         for batch in batches:
-            storage.run_all(batch.ops)
-            jids += batch.jids
+            jids += self._send(batch, storage)
         return jids
+
+    def _send(self, batch: Batch, storage: SyncRunner) -> list[str | None]:
+        replies = storage.run_all(batch.ops)
+        if not batch.guards:
+            return batch.jids
+        admission = Admission(batch.jids, batch.guards)
+        while pause_s := admission.pause_after(replies):
+            time.sleep(pause_s)
+            replies = storage.run_all(admission.ops())
+        return admission.jids
 
 
 class AsyncClient(_Common[AsyncRunner, Coroutine[Any, Any, str | None]]):
@@ -167,9 +185,7 @@ class AsyncClient(_Common[AsyncRunner, Coroutine[Any, Any, str | None]]):
     async def push(self, item: Item) -> str | None:
         """As `Client.push`."""
         storage = self._storage(item)
-        batch = self._intake.single(item, storage)
-        await storage.run_all(batch.ops)
-        return batch.jids[0]
+        return (await self._send(self._intake.single(item, storage), storage))[0]
 
     async def push_bulk(self, item: Item) -> list[str | None]:
         """As `Client.push_bulk`."""
@@ -183,12 +199,30 @@ class AsyncClient(_Common[AsyncRunner, Coroutine[Any, Any, str | None]]):
         storage = self._storage({})
         return await self._run(self._intake.many(as_items(jobs, args), batch_size, storage), storage)
 
+    async def pressure(self, queue: str = "default") -> float:
+        """As `Client.pressure`."""
+        limit = self.config.queue_limits.get(queue)
+        if limit is None:
+            return 0.0
+        return self._intake.pressure(limit, await self._storage({}).run_all(pressure_ops(queue, limit)))
+
     async def _run(self, batches: Iterator[Batch], storage: AsyncRunner) -> list[str | None]:
         jids: list[str | None] = []
         for batch in batches:
-            await storage.run_all(batch.ops)
-            jids += batch.jids
+            jids += await self._send(batch, storage)
         return jids
+
+    async def _send(self, batch: Batch, storage: AsyncRunner) -> list[str | None]:
+        replies = await storage.run_all(batch.ops)
+        if not batch.guards:
+            return batch.jids
+        import asyncio  # here, as a program that only has threads does without it
+
+        admission = Admission(batch.jids, batch.guards)
+        while pause_s := admission.pause_after(replies):
+            await asyncio.sleep(pause_s)
+            replies = await storage.run_all(admission.ops())
+        return admission.jids
 
 
 def as_items(jobs: Iterable[Any], args: Sequence[Sequence[Any]] | None) -> Iterable[Item]:

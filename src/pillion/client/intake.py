@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, cast
 
+from pillion.client.admission import Guard, pressure_of
 from pillion.client.bulk import BulkOrder, read_order
-from pillion.config import Config
+from pillion.config import Config, QueueLimit
 from pillion.definition.registry import BASE_OPTIONS, JobDefinition
 from pillion.errors import InvalidJob
 from pillion.storage.ops.base import Op
@@ -31,10 +32,14 @@ WAKE_WITHIN_S: Final = 2.0
 
 
 class Batch(NamedTuple):
-    """One round trip: the ops, and for each job its jid, or None if middleware stopped it."""
+    """One round trip: the ops, and for each job its jid, or None if middleware stopped it.
+
+    `guards` are the pushes to queues with a limit; their ops come first.
+    """
 
     jids: list[str | None]
     ops: list[Op[Any]]
+    guards: list[Guard]
 
 
 class Intake:
@@ -160,23 +165,34 @@ class Intake:
 
     def _batch(self, payloads: Iterable[Payload | None], now_s: float) -> Batch:
         now_ms = to_ms(now_s)
+        limits = self._config.queue_limits
         jids: list[str | None] = []
         queues: dict[str, list[bytes]] = {}
+        guards: dict[str, Guard] = {}
         later: list[tuple[float, bytes]] = []
         for payload in payloads:
             if payload is None:
                 jids.append(None)
                 continue
-            jids.append(payload["jid"])
-            at = payload.get("at")
-            if at is None:
-                queues.setdefault(payload["queue"], []).append(dumps(for_queue(payload, now_ms)))
-            else:
+            at, queue = payload.get("at"), payload["queue"]
+            if at is not None:
                 later.append((at, dumps(for_schedule(payload))))
-        if not later:
-            return Batch(jids, push_now(queues))
-        wake = min(at for at, _ in later) < now_s + WAKE_WITHIN_S
-        return Batch(jids, [*push_now(queues), *push_later(later, wake=wake)])
+            elif queue in limits:
+                guard = guards.setdefault(queue, Guard(queue, limits[queue], now_ms, [], []))
+                guard.places.append(len(jids))
+                guard.payloads.append(dumps(for_queue(payload, now_ms)))
+            else:
+                queues.setdefault(queue, []).append(dumps(for_queue(payload, now_ms)))
+            jids.append(payload["jid"])
+        ops = [*(guard.op() for guard in guards.values()), *push_now(queues)]
+        if later:
+            wake = min(at for at, _ in later) < now_s + WAKE_WITHIN_S
+            ops += push_later(later, wake=wake)
+        return Batch(jids, ops, list(guards.values()))
+
+    def pressure(self, limit: QueueLimit, replies: Sequence[Any]) -> float:
+        """How near to its limit a queue is, after what Redis answered to `pressure_ops`."""
+        return pressure_of(limit, replies, self._clock())
 
 
 def definition_of(job: object, field: str = "class") -> JobDefinition:

@@ -2,15 +2,15 @@
 
 Plain commands, not a script: they are what Ruby sends, so a Redis proxy, an ACL or a MONITOR sees
 nothing new. They are not a transaction, and need not be: a queue name without jobs harms nobody, so
-SADD goes first.
+SADD goes first. Only a queue with a limit needs a script: to look and to push must be one step there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from pillion.storage.ops.base import Op, command
+from pillion.storage.ops.base import Arg, Op, call, command
 from pillion.wire import keys
 
 # How long a wake-up may lie around. The elected scheduler takes it at once; without one nobody needs it.
@@ -48,3 +48,39 @@ def wake_scheduler() -> list[Op[Any]]:
         command("LTRIM", keys.SCHEDULER_WAKE, 0, 0),
         command("EXPIRE", keys.SCHEDULER_WAKE, WAKE_TTL_S),
     ]
+
+
+class Refusal(NamedTuple):
+    """Why a limited push was refused: how many jobs wait, and the age of the oldest if that was too high."""
+
+    size: int
+    latency_s: float | None
+
+
+def push_limited(
+    queue: str, payloads: Sequence[bytes], *, max_size: int | None, max_latency_s: float | None, now_ms: int
+) -> Op[Refusal | None]:
+    """Enqueue all payloads unless that passes a limit of the queue; else none, and say why (F026).
+
+    The cost for Redis does not grow with the queue.
+    """
+    max_latency_ms = "" if max_latency_s is None else int(max_latency_s * 1000)
+    argv: tuple[Arg, ...] = (queue, "" if max_size is None else max_size, max_latency_ms, now_ms, *payloads)
+    return call("push_limited", (keys.queue(queue), keys.QUEUES), argv, _refusal)
+
+
+def _refusal(reply: Any) -> Refusal | None:
+    if not reply:
+        return None
+    size, latency_ms = reply
+    return Refusal(int(size), None if latency_ms < 0 else latency_ms / 1000)
+
+
+def queue_size(queue: str) -> Op[int]:
+    """How many jobs wait in a queue."""
+    return Op(("LLEN", keys.queue(queue)), int)
+
+
+def oldest_job(queue: str) -> Op[bytes | None]:
+    """The payload of a queue that runs next; None if there is none."""
+    return command("LINDEX", keys.queue(queue), -1)
