@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from drill import Fleet, places, rounds, seed_of
+from drill import Fleet, freeze, places, rounds, seed_of
 from drill_checks import assert_balanced, assert_clean
 from redis_process import RedisProcess
 from worker_process import Ledger, Run, wait_until
@@ -67,6 +67,25 @@ def assert_over_it(fleet: Fleet) -> None:
     assert_clean(fleet)
 
 
+def test_a_restart_does_no_harm_to_the_connections_of_others(fleet: Fleet, own_redis: RedisProcess) -> None:
+    """A new Redis counts its clients from 1: the ids that workers remember are those of others now."""
+    assert fleet.run.stop() == 0
+    fleet.restart()  # so that its ids are not the first few, which nobody keeps
+    family = fleet.run.processes
+    freeze(family)
+    own_redis.restart()
+    others = [own_redis.client(single_connection_client=True) for _ in range(200)]
+    ids = {int(other.client_id()) for other in others}
+    for pid in family:
+        fleet.run.signal("CONT", pid)
+    fleet.reconnect()
+    fleet.push(100)
+    fleet.wait_drained()
+    assert ids <= {int(client["id"]) for client in fleet.raw.client_list()}
+    for other in others:
+        other.close()
+
+
 @pytest.mark.parametrize("number", rounds(default=1))
 def test_restarted(number: int, fleet: Fleet, own_redis: RedisProcess) -> None:
     rng = random.Random(seed_of(number))
@@ -83,7 +102,8 @@ def test_restarted(number: int, fleet: Fleet, own_redis: RedisProcess) -> None:
     assert_over_it(fleet)
 
 
-def test_paused(fleet: Fleet, own_redis: RedisProcess) -> None:
+@pytest.mark.parametrize("number", rounds(default=1))
+def test_paused(number: int, fleet: Fleet, own_redis: RedisProcess) -> None:
     load(fleet)
     own_redis.pause()
     resume = threading.Timer(PAUSE_S, own_redis.resume)

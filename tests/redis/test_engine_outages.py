@@ -125,7 +125,7 @@ def test_a_job_that_ends_beside_idle_threads_is_acknowledged_although_the_line_b
     with own_redis.client() as client:
         client.lpush("queue:default", payload("Slow"))
         until(lambda: client.exists(engine.inflight()) and client.info("clients")["blocked_clients"] == 1)
-        client.client_kill_filter(_id=engine.manager._link._client_id)
+        client.client_kill_filter(_id=engine.manager._link._client.id)
         leave.set()
         until(lambda: client.get("stat:processed") == b"1" and not client.exists(engine.inflight()))
 

@@ -77,7 +77,9 @@ class Manager:
         storage = self._runtime.storage
         if len(routes) > MAX_BLOCKING_QUEUES:
             return QueuePoll(self._link.ask, routes)
-        return QueueWait(storage.link_connection, storage.explain, routes, timeout_s=BLOCK_S)
+        return QueueWait(
+            storage.link_connection, storage.explain, routes, timeout_s=BLOCK_S, give_up=self._link.give_up
+        )
 
     def _make_processor(self) -> Processor:
         config, reporter = self._runtime.config, self._runtime.reporter

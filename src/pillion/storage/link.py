@@ -7,15 +7,19 @@ fetch) in one packet and reads all replies: one round trip per batch. Two things
   sent twice without harm: acknowledging and settling do nothing the second time, and what a lost
   fetch took is found by `reconcile`.
 - The line breaks *before* Redis has acted, with the command still in a socket buffer: a paused Redis
-  would carry it out after we have reconciled on a new connection. So the first thing a new
-  connection does is to kill the old one by its client id; then its commands never run.
+  would carry it out after we have reconciled on a new connection. So the next exchange first kills
+  the old one by its client id; then its commands never run. A Redis that was restarted, or another
+  one after a failover, counts its clients anew: there the id is that of somebody else, who must not
+  be hurt. So an id goes together with the run id of the server that gave it.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -25,6 +29,27 @@ from pillion.storage.ops.base import Op, Script, command
 
 # redis-py's Connection is untyped in the parts used here; this alias keeps the Any in one place.
 RawConnection = Any
+
+_RUN_ID = re.compile(rb"run_id:(\w+)")
+
+
+@dataclass(slots=True, frozen=True)
+class Client:
+    """A connection as Redis knows it: its id, 0 for unknown, and the run id of the server, b"" for unknown."""
+
+    id: int
+    server: bytes
+
+
+NOBODY = Client(0, b"")
+
+
+def introduce(connection: RawConnection) -> Client:
+    """Ask the server who a new connection is to it. What this user may not ask stays unknown."""
+    _send(connection, [command("CLIENT", "ID"), command("INFO", "server")])
+    client_id, info = _read(connection, 2)
+    found = _RUN_ID.search(info) if isinstance(info, bytes) else None
+    return Client(client_id if isinstance(client_id, int) else 0, found[1] if found else b"")
 
 
 class Link:
@@ -44,8 +69,8 @@ class Link:
         self._connect = connect
         self._explain = explain
         self._connection: RawConnection = None
-        self._stale_clients: list[int] = []
-        self._client_id = 0
+        self._client = NOBODY
+        self._given_up: list[Client] = []
         self._lock = threading.Lock()
 
     def exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -77,6 +102,11 @@ class Link:
             raise result
         return result
 
+    def give_up(self, client: Client) -> None:
+        """A connection was closed from here: the next exchange ends it on the server first. From any thread."""
+        if client.id and client.server:
+            self._given_up.append(client)
+
     def close(self) -> None:
         """Close the connection; a later exchange opens a new one."""
         with self._lock:
@@ -86,8 +116,13 @@ class Link:
 
     def _exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
         connection = self._connection or self._open()
-        _send(connection, ops)
-        replies = _read(connection, len(ops))
+        given_up = list(self._given_up)
+        # An answer of 0 or an error to a KILL means that the old connection is gone already, or that
+        # this user may not kill: what it leaves behind is found later, by the audit and the next drain.
+        kills = [command("CLIENT", "KILL", "ID", old.id) for old in given_up if old.server == self._client.server]
+        _send(connection, [*kills, *ops])
+        replies = _read(connection, len(kills) + len(ops))[len(kills) :]
+        del self._given_up[: len(given_up)]
         unknown = [i for i, reply in enumerate(replies) if _code(reply) == "NOSCRIPT"]
         if unknown:
             # Somebody flushed the scripts. Only what was not carried out is sent again: a fetch that
@@ -111,13 +146,7 @@ class Link:
         connection = self._connect()
         connection.connect()
         self._connection = connection
-        # An answer of 0 or an error to a KILL means that the old connection is gone already, or that
-        # this user may not kill: the audit at each heartbeat then finds what it left behind.
-        kills = [command("CLIENT", "KILL", "ID", stale) for stale in self._stale_clients]
-        _send(connection, [command("CLIENT", "ID"), *kills])
-        client_id, *_ = _read(connection, 1 + len(kills))
-        self._client_id = client_id if isinstance(client_id, int) else 0  # an error: it may not be asked for
-        self._stale_clients.clear()
+        self._client = introduce(connection)
         _load(connection, self._scripts)
         return connection
 
@@ -125,9 +154,8 @@ class Link:
         if self._connection is not None:
             self._connection.disconnect()
             self._connection = None
-        if self._client_id:
-            self._stale_clients.append(self._client_id)
-            self._client_id = 0
+        self.give_up(self._client)
+        self._client = NOBODY
 
 
 def _load(connection: RawConnection, scripts: Iterable[Script]) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 import redis
 
-from pillion.storage.link import RawConnection
+from pillion.storage.link import NOBODY, Client, RawConnection, introduce
 from pillion.storage.ops.base import Op, command
 from pillion.storage.ops.work import Route
 
@@ -34,12 +34,12 @@ _CALLS_BEFORE_CLOSING = 10
 class _Line:
     """One connection with at most one blocking move on it."""
 
-    __slots__ = ("armed", "called_off", "client_id", "connection", "deadline", "route")
+    __slots__ = ("armed", "called_off", "client", "connection", "deadline", "route")
 
     def __init__(self, route: Route) -> None:
         self.route = route
         self.connection: RawConnection = None
-        self.client_id = 0
+        self.client = NOBODY
         self.armed = False
         self.called_off = 0  # how often, since it was armed
         self.deadline = 0.0
@@ -48,8 +48,7 @@ class _Line:
         if self.connection is None:
             self.connection = connect()
             self.connection.connect()
-            self.connection.send_command("CLIENT", "ID", check_health=False)
-            self.client_id = self.connection.read_response()
+            self.client = introduce(self.connection)
         self.connection.send_command(
             "BLMOVE", self.route.key, self.route.wait, "RIGHT", "LEFT", timeout_s, check_health=False
         )
@@ -72,19 +71,25 @@ class _Line:
                 return None
             raise
 
-    def drop(self) -> int:
-        """Close the connection; returns the client id to kill, 0 for none."""
-        stale, self.client_id, self.armed = self.client_id, 0, False
+    @property
+    def client_id(self) -> int:
+        """What Redis calls this connection."""
+        return self.client.id
+
+    def drop(self) -> Client:
+        """Close the connection; returns who it was."""
+        dropped, self.client, self.armed = self.client, NOBODY, False
         if self.connection is not None:
             self.connection.disconnect()
             self.connection = None
-        return stale
+        return dropped
 
 
 class QueueWait:
     """Blocking wait on several queues. Used by one thread at a time, except for `wake`.
 
-    `timeout_s` is how long each blocking move may wait before it is sent anew.
+    `timeout_s` is how long each blocking move may wait before it is sent anew. `give_up` is told of each
+    connection that was closed from here, to be ended on the server too: `Link.give_up`.
     """
 
     def __init__(
@@ -94,12 +99,13 @@ class QueueWait:
         routes: Sequence[Route],
         *,
         timeout_s: float,
+        give_up: Callable[[Client], object] = lambda _: None,
     ) -> None:
         self._connect = connect
         self._explain = explain
         self._lines = [_Line(route) for route in routes]
         self._timeout_s = timeout_s
-        self._stale: list[int] = []
+        self._tell_given_up = give_up
         self._moved: list[tuple[Route, bytes]] = []
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -128,13 +134,11 @@ class QueueWait:
             self._wake_writer.send(b"!")
 
     def cancel_ops(self) -> list[Op[Any]]:
-        """Ops that end every blocking move still under way, and every connection given up before."""
-        kills = [command("CLIENT", "KILL", "ID", stale) for stale in self._stale]
-        self._stale.clear()
+        """Ops that end every blocking move still under way."""
         armed = [line for line in self._lines if line.armed]
         for line in armed:
             line.called_off += 1
-        return kills + [command("CLIENT", "UNBLOCK", line.client_id) for line in armed]
+        return [command("CLIENT", "UNBLOCK", line.client_id) for line in armed]
 
     def settle_cancelled(self) -> bool:
         """After `cancel_ops` was carried out: read the replies. True if a move may have brought a job.
@@ -161,7 +165,7 @@ class QueueWait:
         return any(line.armed for line in self._lines)
 
     def drop(self) -> None:
-        """Close every connection; `cancel_ops` then kills them on the server too.
+        """Close every connection; the next exchange of the Link ends them on the server too.
 
         What was moved and not taken yet is forgotten: it lies in its private list, where the next drain finds it.
         """
@@ -203,9 +207,7 @@ class QueueWait:
                 pass
 
     def _give_up(self, line: _Line) -> None:
-        stale = line.drop()
-        if stale:
-            self._stale.append(stale)
+        self._tell_given_up(line.drop())
 
 
 def _readable(sock: socket.socket) -> bool:
