@@ -6,11 +6,12 @@ import pytest
 
 from pillion.cli.banner import banner_text, describe
 from pillion.config import Capsule, QueueSpec
+from pillion.settings.options import WorkerGroup
 
 
 def banner(**changes) -> str:
-    options = {"redis": "host:1/2", "environment": "development", "capsules": [Capsule("default")], "processes": 1}
-    return banner_text("1.2.3", **{**options, **changes})
+    options = {"redis": "host:1/2", "environment": "development", "capsules": [Capsule("default")]}
+    return banner_text("1.2.3", **{**options, "workers": [WorkerGroup(1)], **changes})
 
 
 def test_names_version_redis_environment_queues_and_how_to_stop():
@@ -29,8 +30,14 @@ def test_names_each_further_capsule():
 
 
 def test_counts_several_processes():
-    assert "Processes    3, each with all of this" in banner(processes=3)
+    assert "Processes    3, each with all of this" in banner(workers=[WorkerGroup(3)])
     assert "Processes" not in banner()
+
+
+def test_lists_the_processes_of_each_queue():
+    text = banner(workers=[WorkerGroup(2, ("critical",)), WorkerGroup(1, ("a", "b"))])
+    assert "  Processes    2 for critical\n  Processes    1 for a, b\n" in text
+    assert "Queues" not in text
 
 
 def test_is_plain_unless_colour_is_asked_for():

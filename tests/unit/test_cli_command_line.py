@@ -109,6 +109,12 @@ class TestRunBuildsSettings:
                 {"high": 3, "default": 0},
             ),
             (["-p", "2"], lambda s: s.processes, 2),
+            (
+                ["-p", "critical=2", "-p", "default=5"],
+                lambda s: [(group.queues, group.count) for group in s.workers],
+                [(("critical",), 2), (("default",), 5)],
+            ),
+            (["--max-retries", "3"], lambda s: s.config.max_retries, 3),
             (["-t", "9"], lambda s: s.config.timeout_s, 9.0),
             (["-e", "production"], lambda s: s.config.environment, "production"),
             (["-g", "shop"], lambda s: s.config.tag, "shop"),

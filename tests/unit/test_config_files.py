@@ -202,7 +202,6 @@ class TestMistakes:
             ("concurrency = 1.5", "a whole number of 1 or more, got 1.5"),
             ("timeout = 0", "a number of seconds above 0, got 0"),
             ("timeout = nan", "a number of seconds above 0, got nan"),
-            ("processes = {high = 2}", "one whole number for all queues"),
             ('queues = ["a b"]', "queues in pillion.toml: expected letters, digits and _ : . - only, got 'a b'"),
             ('queues = ["a,-1"]', "a weight of 0 or more"),
             ("queues = 5", "a list of queues"),

@@ -38,9 +38,16 @@ def test_the_toml_example_loads(tmp_path):
     assert (settings.config.redis.url, settings.config.redis.timeout_s) == ("redis://localhost:6379/2", 5.0)
 
 
-def test_the_strict_example_loads(tmp_path):
+def test_the_example_of_workers_for_each_queue_loads(tmp_path):
     (tmp_path / "pillion.toml").write_text(block("toml", 1))
-    assert load_config({}, {}, tmp_path).config.capsule("default").mode == "strict"
+    groups = {group.queues: group.count for group in load_config({}, {}, tmp_path).workers}
+    assert groups == {("critical",): 2, ("default",): 5, ("reports", "mailers"): 1}
+
+
+def test_the_strict_example_loads(tmp_path):
+    (tmp_path / "pillion.toml").write_text(block("toml", 2))
+    config = load_config({}, {}, tmp_path).config
+    assert (len(config.queues) > 1, config.capsule("default").mode) == (True, "strict")
 
 
 def test_the_yaml_example_loads(tmp_path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pillion.config import Capsule
+from pillion.settings.options import WorkerGroup
 
 # A rider and the one on the seat behind.
 _PICTURE = r"""
@@ -14,7 +15,13 @@ _PICTURE = r"""
 
 
 def banner_text(
-    version: str, *, redis: str, environment: str, capsules: Iterable[Capsule], processes: int, colour: bool = False
+    version: str,
+    *,
+    redis: str,
+    environment: str,
+    capsules: Iterable[Capsule],
+    workers: Sequence[WorkerGroup],
+    colour: bool = False,
 ) -> str:
     """The text of the banner.
 
@@ -22,9 +29,12 @@ def banner_text(
     """
     name = f"\x1b[1;34mPillion {version}\x1b[0m" if colour else f"Pillion {version}"
     lines = [f"{_PICTURE}{name}", "", f"  Redis        {redis}", f"  Environment  {environment}"]
-    lines += [f"  {_label(capsule):<11}  {describe(capsule)}" for capsule in capsules]
-    if processes > 1:
-        lines.append(f"  Processes    {processes}, each with all of this")
+    if any(group.queues for group in workers):
+        lines += [f"  Processes    {group.count} for {', '.join(group.queues)}" for group in workers]
+    else:
+        lines += [f"  {_label(capsule):<11}  {describe(capsule)}" for capsule in capsules]
+        processes = sum(group.count for group in workers)
+        lines += [f"  Processes    {processes}, each with all of this"] if processes > 1 else []
     return "\n".join([*lines, "", "  Ctrl-C stops it: running jobs may finish first.", ""])
 
 

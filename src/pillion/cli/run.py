@@ -26,8 +26,15 @@ or put it into pillion.toml:  require = ["shop.jobs"]"""
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("-q", "--queue", "queues", metavar="NAME[,WEIGHT]", multiple=True, help="Serve this queue; repeatable.")
 @click.option("-c", "--concurrency", metavar="N", help="Jobs at a time in each process (5).")
-@click.option("-p", "--processes", metavar="N", help="Worker processes (1).")
+@click.option(
+    "-p",
+    "--processes",
+    metavar="[QUEUE=]N",
+    multiple=True,
+    help="Worker processes (1), or those of a queue; repeatable.",
+)
 @click.option("-t", "--timeout", metavar="SECONDS", help="How long jobs may go on after a stop (25).")
+@click.option("--max-retries", metavar="N", help="Retries of a job that does not say (25).")
 @click.option("-e", "--environment", metavar="NAME", help="Environment (APP_ENV, else development).")
 @click.option("-g", "--tag", metavar="TAG", help="Name of this app in the dashboard (its folder).")
 @click.option("-r", "--require", metavar="MODULE", multiple=True, help="Load this module first; repeatable.")
@@ -43,6 +50,7 @@ def command(**flags: Any) -> None:
       pillion run shop.jobs
       pillion run shop.jobs -q high,3 -q default -c 10
       pillion run shop.jobs -q one_at_a_time -c 1
+      pillion run shop.jobs -p critical=2 -p default=5
       pillion run -C config/sidekiq.yml -r shop.jobs -e production -p 2
 
     Queues are served in the order given; with weights, in proportion to them. Flags win over
@@ -71,7 +79,7 @@ def greet(settings: Settings) -> None:
             redis=resolve_url(config.redis, os.environ, config.embedded_data_dir).description,
             environment=config.environment,
             capsules=config.capsules.values(),
-            processes=settings.processes,
+            workers=settings.workers,
             colour=not os.environ.get("NO_COLOR"),
         )
         click.echo(text)
@@ -83,6 +91,4 @@ def start(settings: Settings) -> int:
     """Hand over to the supervisor; returns its exit code."""
     from pillion.server import supervisor
 
-    return supervisor.run(
-        settings.config, targets=settings.targets, require=settings.require, processes=settings.processes
-    )
+    return supervisor.run(settings.config, targets=settings.targets, require=settings.require, workers=settings.workers)

@@ -12,7 +12,10 @@ import enum
 import os
 import signal
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from pillion.settings.options import WorkerGroup
 
 # A worker that dies earlier than this after its start may be in a crash loop.
 QUICK_DEATH_S = 3.0
@@ -122,15 +125,23 @@ class Child:
 class Seat:
     """One of the N places for a worker process. A restart puts a new child into the same seat.
 
+    `queues` are what its workers serve; (): what the Config says.
     `restart_at_s` is the monotonic instant of the next start, None if none is planned.
     `had_ready` is true once any child of this seat has booted.
     """
 
     number: int
+    queues: tuple[str, ...] = ()
     child: Child | None = None
     restart_at_s: float | None = None
     quick_deaths: int = 0
     had_ready: bool = False
+
+
+def plan_seats(groups: Iterable[WorkerGroup]) -> list[Seat]:
+    """The seats for these workers, numbered from 1, group after group."""
+    queues = [group.queues for group in groups for _ in range(group.count)]
+    return [Seat(number, each) for number, each in enumerate(queues, 1)]
 
 
 class Fate(enum.Enum):

@@ -33,6 +33,7 @@ from pillion.server.children import (
     Seat,
     describe_end,
     fate_of,
+    plan_seats,
     quick_deaths_after,
     restart_delay_s,
 )
@@ -42,6 +43,7 @@ from pillion.server.signals import Action, SignalInbox, action_of
 from pillion.server.spawn import SIGNALS, fork_worker
 from pillion.server.systemd import READY, STOPPING, WATCHDOG, Notifier, watchdog_interval_s
 from pillion.server.worker import Order, run_worker
+from pillion.settings.options import WorkerGroup
 
 log = logging.getLogger("pillion")
 
@@ -49,29 +51,29 @@ log = logging.getLogger("pillion")
 KILL_GRACE_S = 3.0
 
 
-def run(config: Config, *, targets: Sequence[str], require: Sequence[str], processes: int) -> int:
+def run(config: Config, *, targets: Sequence[str], require: Sequence[str], workers: Sequence[WorkerGroup]) -> int:
     """Run worker processes until they have all been told to stop; return the exit code.
 
-    Parameters: `targets` and `require` say what to load (see `loader.load_app`), `processes` how many
-    workers to keep running. Returns 0 after an orderly stop, 1 if the app could not be started.
-    Main thread only. Spec: behaviour 10 and 11; F047, F063, F068.
+    Parameters: `targets` and `require` say what to load (see `loader.load_app`), `workers` how many
+    processes to keep running, for which queues. Returns 0 after an orderly stop, 1 if the app could not be started.
+    Main thread only. Spec: behaviour 10 and 11; F047, F056, F063, F068.
     """
     try:
         config.validate()
-        if processes < 1:
-            raise ConfigError("processes", "a whole number of 1 or more", processes)
+        if not workers or any(group.count < 1 for group in workers):
+            raise ConfigError("processes", "at least one worker process, in each group", list(workers))
     except ConfigError as exc:
         log.error("%s", exc)
         return 1
-    return Supervisor(Order(config, targets, require, nonce=""), processes).run()
+    return Supervisor(Order(config, targets, require, nonce=""), plan_seats(workers)).run()
 
 
 class Supervisor:
-    """Keeps `processes` workers running that carry out `order`."""
+    """Keeps a worker running in each of `seats`; each carries out `order`, for the queues of its seat."""
 
-    def __init__(self, order: Order, processes: int) -> None:
+    def __init__(self, order: Order, seats: Sequence[Seat]) -> None:
         self._order = order
-        self._seats = [Seat(number) for number in range(1, processes + 1)]
+        self._seats = seats
         self._inbox = SignalInbox()
         self._guardian = Guardian(order.config, self._identities)
         self._notifier = Notifier()
@@ -163,7 +165,7 @@ class Supervisor:
         seat.restart_at_s = None
         first = seat.number == 1 and not seat.had_ready
         # A seat that was ready before is filled again only after a crash.
-        order = replace(self._order, nonce=new_nonce(), is_first=first, cautious=seat.had_ready)
+        order = replace(self._order, nonce=new_nonce(), queues=seat.queues, is_first=first, cautious=seat.had_ready)
         inherited: list[Link | SignalInbox] = [self._inbox, *(child.link for child in self._children())]
         try:
             pid, link = fork_worker(lambda link, inbox: run_worker(order, link, inbox), inherited)
@@ -174,7 +176,8 @@ class Supervisor:
             log.error("Could not start a worker process: %s. Trying again in %g s.", exc, delay_s)
             return
         seat.child = Child(pid, make_identity(order.nonce, pid), link, time.monotonic())
-        log.info("Worker %d started, pid %d", seat.number, pid)
+        served = f", for {', '.join(seat.queues)}" if seat.queues else ""
+        log.info("Worker %d started, pid %d%s", seat.number, pid, served)
 
     def _start_due(self, now_s: float) -> None:
         for seat in self._seats:

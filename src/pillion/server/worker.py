@@ -48,13 +48,15 @@ HARD_EXIT_GRACE_S = 2.75
 class Order:
     """What a worker process is told to run.
 
-    `is_first`: it speaks for its siblings where all would say the same. `cautious`: it replaces one that crashed.
+    `queues`: what to serve instead of the queues of `config`; (): just those. `is_first`: it speaks for
+    its siblings where all would say the same. `cautious`: it replaces one that crashed.
     """
 
     config: Config
     targets: Sequence[str]
     require: Sequence[str]
     nonce: str
+    queues: Sequence[str] = ()
     is_first: bool = True
     cautious: bool = False
 
@@ -87,6 +89,7 @@ def boot(order: Order, inbox: SignalInbox, link: Link) -> tuple[Launcher, News]:
     load_app(order.targets, order.require, directory)
     default.run_server_blocks(config)
     require_jobs(default.registry().names(), [*order.require, *order.targets])
+    devote(config, order.queues)
     config.tag = config.tag or default_tag(directory)
     config.freeze()
     inbox.trap(names_to_trap())
@@ -104,6 +107,19 @@ def boot(order: Order, inbox: SignalInbox, link: Link) -> tuple[Launcher, News]:
     launcher.prepare()
     log_start(runtime, version)
     return launcher, News(target.url, config.timeout_s)
+
+
+def devote(config: Config, queues: Sequence[str]) -> None:
+    """Have this process serve `queues` and nothing else; () leaves everything as it is. (F056)
+
+    Raises ConfigError if there are further capsules: every worker would serve them too, whatever its number says.
+    """
+    if not queues:
+        return
+    if others := [name for name in config.capsules if name != "default"]:
+        hint = f"Give each of its queues a number in `processes`, or run the capsule {others[0]} on its own."
+        raise ConfigError("processes", "no further capsules where each queue has its number", others, hint)
+    config.queues = queues
 
 
 def names_to_trap() -> list[str]:

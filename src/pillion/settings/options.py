@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, cast
 
-from pillion.config import QueueSpec, RedisConfig, merge_queues
+from pillion.config import QueueSpec, RedisConfig, merge_queues, validate_queue_name
 from pillion.errors import ConfigError
 
 Reader = Callable[[object, str], Any]
@@ -49,6 +49,14 @@ class CapsuleSpec:
 
     queues: list[QueueSpec] | None
     concurrency: int | None
+
+
+@dataclass(slots=True, frozen=True)
+class WorkerGroup:
+    """`count` worker processes that do the same: serve `queues` in this order; (): those of the Config."""
+
+    count: int
+    queues: tuple[str, ...] = ()
 
 
 # -- readers -------------------------------------------------------------------------------------------
@@ -163,12 +171,49 @@ def capsules(value: object, where: str) -> dict[str, CapsuleSpec]:
     return made
 
 
-def process_count(value: object, where: str) -> int:
-    """A number of worker processes."""
+_PER_QUEUE = 'Or a number for each queue: "critical=2 default=5", in a file {critical: 2, default: 5}.'
+
+
+def worker_groups(value: object, where: str) -> tuple[WorkerGroup, ...]:
+    """A number of worker processes; or one for each queue: a table, a list of "name=2", or one text with them.
+
+    For `name` there may stand "a,b": workers that serve both, `a` first. (F056)
+    """
     if isinstance(value, Mapping):
-        hint = "For processes of their own per queue, start one `pillion run -q NAME -p NUMBER` for each."
-        raise ConfigError(where, "one whole number for all queues", "a table", hint)
-    return cast("int", whole(1)(value, where))
+        pairs = list(mapping(cast("object", value), where).items())
+    else:
+        items = value.split() if isinstance(value, str) else _items(value) or [value]
+        if len(items) == 1 and "=" not in str(items[0]):
+            return (WorkerGroup(_worker_count(items[0], where)),)
+        pairs = [_worker_pair(item, where) for item in items]
+    groups = tuple(WorkerGroup(_worker_count(count, f"{where}, {name}"), _served(name, where)) for name, count in pairs)
+    if not groups:
+        raise ConfigError(where, "a whole number of 1 or more", cast("object", value), _PER_QUEUE)
+    if len({group.queues for group in groups}) < len(groups):
+        raise ConfigError(where, "each queue once", ", ".join(name for name, _ in pairs))
+    return groups
+
+
+def _worker_count(value: object, where: str) -> int:
+    try:
+        return cast("int", whole(1)(value, where))
+    except ConfigError as exc:
+        raise ConfigError(where, exc.expected, exc.got, _PER_QUEUE) from None
+
+
+def _worker_pair(item: object, where: str) -> tuple[str, str]:
+    name, equals, count = str(item).partition("=")
+    if not equals:
+        raise ConfigError(where, "either one number or NAME=NUMBER for each queue", item)
+    return name, count
+
+
+def _served(names: str, where: str) -> tuple[str, ...]:
+    """The queues in a key "a" or "a,b"."""
+    first, *others = (name.strip() for name in names.split(","))
+    if any(name.isdigit() for name in others):
+        raise ConfigError(where, "names of queues, without weights", names, 'More workers: "high" = 3.')
+    return tuple(validate_queue_name(name, where) for name in dict.fromkeys((first, *others)))
 
 
 def sentinels(value: object, where: str) -> tuple[str, ...]:
@@ -267,7 +312,7 @@ OPTIONS: tuple[Option, ...] = (
         ("PILLION_TIMEOUT", "SIDEKIQ_TIMEOUT_SECONDS"),
         aliases=("timeout_s",),
     ),
-    Option("processes", process_count, "", ("PILLION_PROCESSES",)),
+    Option("processes", worker_groups, "", ("PILLION_PROCESSES",)),
     Option("require", words, "", ("PILLION_REQUIRE",)),
     Option("tag", text, "tag", ("PILLION_TAG",)),
     Option("labels", words, "labels", ("PILLION_LABELS",)),
@@ -306,8 +351,9 @@ RUBY_ONLY: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# The options whose value is a table. A YAML key that nearly is one of them is a typing error, not an environment.
-TABLES = ("capsules", "redis", "default_job_options")
+# The options whose value is, or may be, a table. A YAML key that nearly is one of them is a typing error,
+# not an environment.
+TABLES = ("capsules", "redis", "default_job_options", "processes")
 NAMES: Mapping[str, Option] = MappingProxyType(
     {name: option for option in OPTIONS for name in (option.name, *option.aliases)}
 )

@@ -14,15 +14,24 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pillion.config import Config
+from pillion.config import Config, QueueSpec
 from pillion.errors import ConfigError
 from pillion.settings import sidekiq_yml
-from pillion.settings.options import NAMES, OPTIONS, RUBY_ONLY, TABLES, CapsuleSpec, Option, refuse_unknown
+from pillion.settings.options import (
+    NAMES,
+    OPTIONS,
+    RUBY_ONLY,
+    TABLES,
+    CapsuleSpec,
+    Option,
+    WorkerGroup,
+    refuse_unknown,
+)
 
 FILES = ("pillion.toml", "pyproject.toml", "pillion.yml", "config/sidekiq.yml", "config/sidekiq.yml.erb")
 SECTIONS = "environments"
@@ -33,19 +42,24 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<name>\w+)(?::-(?P<fallback>[^}]*))?\}")
 class Settings:
     """What one `pillion run` is told: the Config, and what the command itself needs.
 
-    `targets` and `require` are the modules and files with the jobs; `processes` is the number of worker
-    processes; `config_file` is the file that was read, None if there was none; `notes` are remarks on
-    it for the log.
+    `targets` and `require` are the modules and files with the jobs; `workers` says how many worker
+    processes there shall be and what they serve; `config_file` is the file that was read, None if
+    there was none; `notes` are remarks for the log.
     """
 
     config: Config
     targets: tuple[str, ...]
     require: tuple[str, ...]
-    processes: int
+    workers: tuple[WorkerGroup, ...]
     log_level: str
     log_format: str
     config_file: Path | None
     notes: tuple[str, ...]
+
+    @property
+    def processes(self) -> int:
+        """The number of worker processes."""
+        return sum(group.count for group in self.workers)
 
 
 @dataclass(slots=True, frozen=True)
@@ -70,16 +84,18 @@ def load_config(
     given = {name: value for name, value in flags.items() if value not in (None, (), [])}
     file = _read_file(given, environ, cwd or Path.cwd())
     values = {option.name: _value(option, given, environ, file) for option in OPTIONS}
+    workers: Sequence[WorkerGroup] = values["processes"] or (WorkerGroup(1),)
+    unserved = _unserved(workers, values["queues"] or (), from_flag="queues" in given)
     config = _make_config(values)
     return Settings(
         config=config,
         targets=tuple(given.get("targets", ())),
         require=values["require"] or (),
-        processes=values["processes"] or 1,
+        workers=tuple(workers),
         log_level="debug" if values["verbose"] else values["log_level"] or "info",
         log_format=values["log_format"] or "text",
         config_file=file.path,
-        notes=file.notes,
+        notes=(*file.notes, *unserved),
     )
 
 
@@ -113,6 +129,19 @@ def _make_config(values: Mapping[str, Any]) -> Config:
             setattr(config, option.attribute, values[option.name])
     config.validate()
     return config
+
+
+def _unserved(workers: Sequence[WorkerGroup], queues: Sequence[QueueSpec], *, from_flag: bool) -> list[str]:
+    """Notes on the `queues` that get no worker, where `workers` have queues of their own.
+
+    Raises ConfigError if the queues come from a flag: it would count for nothing.
+    """
+    served = {name for group in workers for name in group.queues}
+    if served and from_flag:
+        hint = "Give `-p NUMBER` as well: so many workers, each for the queues of -q."
+        raise ConfigError("--queue", "no queues, as processes has a number for each queue", "queues", hint)
+    left = [queue.name for queue in queues if served and queue.name not in served]
+    return [f"processes gives no worker to queue {name}, which queues lists: it is not served here" for name in left]
 
 
 # -- the file ----------------------------------------------------------------------------------------------
