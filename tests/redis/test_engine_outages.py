@@ -155,7 +155,9 @@ def test_a_user_who_may_not_unblock_clients_is_served_all_the_same(own_redis):
         until(lambda: client.info("clients")["blocked_clients"] == 2)
         client.lpush("queue:a", payload("Wake"))
         assert ran.wait(20)
-        calls = client.info("commandstats")["cmdstat_client|unblock"]["rejected_calls"]
-        assert calls < 100  # and not ten thousand, until the move ends by itself
+        stats = client.info("commandstats")
+        # Redis 6.2 counts all sub-commands of CLIENT as one.
+        calls = stats.get("cmdstat_client|unblock", stats.get("cmdstat_client"))["rejected_calls"]
+        assert 0 < calls < 100  # and not ten thousand, until the move ends by itself
         engine.stop()
         storage.close()

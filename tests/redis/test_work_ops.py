@@ -166,6 +166,16 @@ class TestSettle:
         assert raw.hgetall(ROUTE.inflight) == {b"1": b"a"}
         assert raw.exists("stat:failed") == 0
 
+    def test_a_later_step_that_fails_is_told_and_the_job_is_settled_all_the_same(self, storage, raw):
+        raw.lpush("queue:default", "a")
+        _fetch(storage)
+        raw.set("wrong", "not a list")
+        settled = _settle(storage, 1, *work.push_steps("default", b"a2"), ("LPUSH", "wrong", "x"), ("INCR", "effect"))
+        assert settled == 1
+        assert "LPUSH: WRONGTYPE" in settled.failure
+        assert raw.lrange("queue:default", 0, -1) == [b"a2"]
+        assert (raw.exists(ROUTE.inflight), raw.get("effect"), raw.get("stat:processed")) == (0, b"1", b"1")
+
     def test_the_dead_set_is_trimmed_by_number_and_age(self, storage, raw):
         raw.zadd("dead", {"ancient": 100.0, "young": 9_990.0, "younger": 9_991.0})
         raw.lpush("queue:default", "a")

@@ -89,6 +89,8 @@ class Outbox:
                 errors.append(reply)
                 refused.append(parcel)
                 continue
+            if isinstance(reply, work.Settled) and reply.failure:
+                log.error("A step beside the outcome of %r failed, the job is settled: %s", parcel.units, reply.failure)
             self.delivered += len(parcel.units)
             for unit in parcel.units:
                 self._held.pop(unit.token, None)

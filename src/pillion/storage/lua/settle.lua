@@ -7,10 +7,11 @@
 -- ARGV  1 token   2 add to processed   3 add to failed   4 TTL of the day's counters in seconds
 --       5.. the steps, each: number of words, then the words (a Redis command, or the name of a named
 --       step such as "@batch.done" and its arguments)
--- returns 1 settled, 0 the lease was lost
+-- returns 1 settled, 0 the lease was lost, {1, error} settled, but a later step failed
 --
--- A step that fails would leave a half-settled job: a script is not rolled back. So the lease is
--- put back before the error is passed on, and the job is still in one place.
+-- The first step is the one that moves the job. If it fails, the lease is put back before the error is
+-- passed on (a script is not rolled back), and the job is still in one place. A later step that fails
+-- cannot undo the move: the others are carried out, and the error is told, once.
 local named = {}
 --{{named steps}}
 
@@ -18,7 +19,7 @@ local payload = redis.call('HGET', KEYS[1], ARGV[1])
 -- The first write is one that Redis allows when its memory is full; the rest may then follow.
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 
-local at = 5
+local at, failure = 5, nil
 while at <= #ARGV do
   local words = tonumber(ARGV[at])
   local name = ARGV[at + 1]
@@ -29,8 +30,11 @@ while at <= #ARGV do
     reply = redis.pcall(unpack(ARGV, at + 1, at + words))
   end
   if type(reply) == 'table' and reply.err then
-    redis.call('HSET', KEYS[1], ARGV[1], payload)
-    return reply
+    if at == 5 then
+      redis.call('HSET', KEYS[1], ARGV[1], payload)
+      return reply
+    end
+    failure = failure or (name .. ': ' .. reply.err)
   end
   at = at + words + 1
 end
@@ -45,4 +49,5 @@ if tonumber(ARGV[3]) > 0 then
   redis.call('INCRBY', KEYS[5], ARGV[3])
   redis.call('EXPIRE', KEYS[5], ARGV[4])
 end
+if failure then return {1, failure} end
 return 1

@@ -88,7 +88,11 @@ def settle(
     day: date,
     step_keys: Sequence[str] = (),
 ) -> Op[int]:
-    """Settle one job: if its lease is ours, release it, carry out `steps`, add to the counters. 1 or 0."""
+    """Settle one job: if its lease is ours, release it, carry out `steps`, add to the counters.
+
+    The first of `steps` moves the job; if it fails nothing has happened. The result is 1 or 0, with
+    `failure` set where a later step failed.
+    """
     names = (
         route.inflight,
         keys.STAT_PROCESSED,
@@ -101,7 +105,21 @@ def settle(
     for step in steps:
         argv.append(len(step))
         argv.extend(step)
-    return Op((len(names), *names, *argv), int, settling)
+    return Op((len(names), *names, *argv), _settled, settling)
+
+
+class Settled(int):
+    """How many jobs were settled: 1 or 0. `failure` is what Redis said to a later step, "" for nothing."""
+
+    failure: str = ""
+
+
+def _settled(reply: Any) -> Settled:
+    if not isinstance(reply, list):
+        return Settled(reply)
+    settled = Settled(reply[0])  # pyright: ignore[reportUnknownArgumentType]
+    settled.failure = bytes(reply[1]).decode(errors="replace")  # pyright: ignore[reportUnknownArgumentType]
+    return settled
 
 
 def give_back(route: Route, tokens: Sequence[int]) -> Op[int]:
@@ -129,5 +147,5 @@ def retry_steps(payload: bytes, at_s: float) -> tuple[Step, ...]:
 
 
 def push_steps(queue: str, payload: bytes) -> tuple[Step, ...]:
-    """Put a payload at the end of a queue, behind all waiting work."""
-    return (("SADD", keys.QUEUES, queue), ("LPUSH", keys.queue(queue), payload))
+    """Put a payload at the end of a queue, behind all waiting work. The move comes first, see settle.lua."""
+    return (("LPUSH", keys.queue(queue), payload), ("SADD", keys.QUEUES, queue))
