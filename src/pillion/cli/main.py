@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "run": ("pillion.cli.run", "Start worker processes that run jobs."),
         "push": ("pillion.cli.push", "Push one job by hand and print its jid."),
         "demo": ("pillion.cli.demo.command", "Watch it work: a job for every file of Python's standard library."),
+        "lint": ("pillion.cli.lint.command", "Check the jobs in Python files against the rules of good jobs."),
         "version": ("pillion.cli.version", "Print the versions of Pillion and of what it stands on."),
     }
 )
