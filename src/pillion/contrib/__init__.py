@@ -1,0 +1,1 @@
+"""Additions that nothing else needs: integrations with frameworks, and habits of other systems."""
