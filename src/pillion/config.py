@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 
 from pillion.errors import ConfigError
 from pillion.middleware import ClientChain, ServerChain
+from pillion.middleware.retry_jobs import take_retry_limit
 
 QueueMode = Literal["strict", "weighted", "random"]
 StrictArgs = Literal["raise", "warn", False]
@@ -285,8 +286,22 @@ class Config:
             hint = "Give it to one of them, with the concurrency of both, or run a second process for the other."
             raise ConfigError("capsules", "each queue in one capsule only", twice, hint)
 
+    def _adopt_retry_limit(self) -> None:
+        """`server_middleware.add(RetryJobs, max_retries=3)` means `max_retries = 3` (F088)."""
+        for capsule in self.capsules.values():
+            if capsule.server_middleware is not None and take_retry_limit(capsule.server_middleware) is not None:
+                hint = "Add it to config.server_middleware, or set `retry` on jobs."
+                raise ConfigError("RetryJobs", "one limit for all capsules", f"one for {capsule.name!r}", hint)
+        limit = take_retry_limit(self.server_middleware)
+        if limit is None:
+            return
+        if self.max_retries not in (limit, _defaults()["max_retries"]):
+            raise ConfigError("RetryJobs", f"max_retries={self.max_retries} as config.max_retries says", limit)
+        self.max_retries = limit
+
     def freeze(self) -> None:
         """Validate, then refuse any further change."""
+        self._adopt_retry_limit()
         self.validate()
         self._frozen = True
 
