@@ -127,3 +127,8 @@ def test_the_environment_of_a_job_is_its_own_process_not_the_supervisors(
     assert ledger.pid_of("a") in run.workers
     assert ledger.pid_of("a") != run.pid
     ledger.open("a")
+
+
+def test_jobs_on_queues_that_nobody_serves_here_are_pointed_out(pillion_run: Start) -> None:
+    run = pillion_run(app="+class Urgent(Job, queue='high'):\n    def perform(self): ...").wait_ready()
+    run.wait_log("this process does not serve them: high (app.Urgent)")

@@ -106,6 +106,8 @@ def boot(order: Order, inbox: SignalInbox, link: Link) -> tuple[Launcher, News]:
     )
     launcher.prepare()
     log_start(runtime, version)
+    if order.is_first and not order.queues:
+        log_unserved(runtime)
     return launcher, News(target.url, config.timeout_s)
 
 
@@ -150,6 +152,25 @@ def log_start(runtime: Runtime, version: str) -> None:
         log.info("Capsule %s: %d jobs at a time from %s (%s)", capsule.name, capsule.concurrency, queues, capsule.mode)
     for side, chain in (("Client", config.client_middleware), ("Server", config.server_middleware)):
         log.debug("%s middleware: %s", side, ", ".join(map(str, chain)) or "none")
+
+
+def log_unserved(runtime: Runtime) -> None:
+    """Point out jobs that would wait here for ever. Not a warning: another process may be there for them."""
+    unserved = unserved_queues(runtime)
+    if unserved:
+        which = "; ".join(f"{queue} ({', '.join(names)})" for queue, names in unserved.items())
+        log.info("Jobs of these queues are left to others, this process does not serve them: %s", which)
+
+
+def unserved_queues(runtime: Runtime) -> dict[str, list[str]]:
+    """Queue to the names of jobs whose own option puts them there, for queues of no capsule here."""
+    served = {queue.name for capsule in runtime.config.capsules.values() for queue in capsule.queues}
+    unserved: dict[str, list[str]] = {}
+    for name in runtime.registry.names():
+        queue = str(runtime.registry.find(name).options["queue"])
+        if queue not in served:
+            unserved.setdefault(queue, []).append(name)
+    return unserved
 
 
 def describe_failure(exc: BaseException) -> str:

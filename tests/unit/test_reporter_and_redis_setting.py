@@ -1,6 +1,9 @@
 import logging
 
+import pytest
+
 from pillion.config import Config, RedisConfig
+from pillion.errors import ConfigError
 from pillion.log import TextFormatter
 from pillion.server.reporter import Reporter
 
@@ -33,3 +36,14 @@ def test_a_handler_that_fails_does_not_stop_the_next():
 def test_no_secret_is_in_the_repr_of_a_redis_config():
     shown = repr(RedisConfig(url="redis://:secret@h", password="secret", sentinel_password="secret"))
     assert "secret" not in shown
+
+
+def test_redis_may_be_set_as_a_url_or_a_map():
+    assert Config(redis="redis://h/3").redis == RedisConfig(url="redis://h/3")
+    assert Config(redis={"url": "redis://h", "pool_size": 3}).redis == RedisConfig(url="redis://h", pool_size=3)
+
+
+def test_a_wrong_redis_setting_is_refused_without_showing_it():
+    with pytest.raises(ConfigError, match="RedisConfig") as caught:
+        Config(redis={"pasword": "secret"})
+    assert "secret" not in str(caught.value)
