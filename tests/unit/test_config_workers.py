@@ -81,7 +81,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("value", "message"),
         [
-            ({}, r"^here: expected a whole number of 1 or more, got {}. Or a number for each queue"),
+            ({}, r"^here: expected a whole number of 1 or more, got 'nothing'. Or a number for each queue"),
             (0, r"a whole number of 1 or more, got 0"),
             (True, r"a whole number of 1 or more, got True"),
             ("critical", r"a whole number of 1 or more, got 'critical'. Or a number for each queue: \"critical=2"),

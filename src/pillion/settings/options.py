@@ -188,7 +188,7 @@ def worker_groups(value: object, where: str) -> tuple[WorkerGroup, ...]:
         pairs = [_worker_pair(item, where) for item in items]
     groups = tuple(WorkerGroup(_worker_count(count, f"{where}, {name}"), _served(name, where)) for name, count in pairs)
     if not groups:
-        raise ConfigError(where, "a whole number of 1 or more", cast("object", value), _PER_QUEUE)
+        raise ConfigError(where, "a whole number of 1 or more", "nothing", _PER_QUEUE)
     if len({group.queues for group in groups}) < len(groups):
         raise ConfigError(where, "each queue once", ", ".join(name for name, _ in pairs))
     return groups
