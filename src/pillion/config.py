@@ -129,6 +129,20 @@ class RedisConfig:
     sentinel_password: str | None = field(default=None, repr=False)
     ssl: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
+    @classmethod
+    def of(cls, value: object) -> RedisConfig:
+        """Read a RedisConfig, a URL, or a map of the fields above. Raises ConfigError."""
+        if isinstance(value, RedisConfig):
+            return value
+        if isinstance(value, str):
+            return cls(url=value)
+        try:
+            return cls(**cast("dict[str, Any]", value))
+        except TypeError:
+            # The value itself may hold a password, so only its type is shown.
+            kind = type(value).__name__
+            raise ConfigError("redis", "a RedisConfig, a URL, or a map of RedisConfig's fields", kind) from None
+
 
 @dataclass(slots=True, frozen=True)
 class QueueLimit:
@@ -201,7 +215,7 @@ class Config:
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_"):
             self._check_settable(name, value)
-        object.__setattr__(self, name, value)
+        object.__setattr__(self, name, RedisConfig.of(value) if name == "redis" else value)
 
     def _check_settable(self, name: str, value: object) -> None:
         if self._frozen:
