@@ -165,13 +165,7 @@ def just_promoted() -> None:
 @trap
 def between_two_jobs_of_a_recovery() -> None:
     give_back.PAGE = 1  # jobs of one page share a packet, and there is no "between"
-    pages: list[Any] = []
-
-    def second(*page: Any, **_: Any) -> bool:
-        pages.append(page)
-        return len(pages) == 2
-
-    before(give_back.GiveBack, "_page", when=second)
+    after(give_back.GiveBack, "_settle")
 
 
 @trap

@@ -7,7 +7,9 @@ oldest job ends up next to run, and a half-finished give-back has not disturbed 
 
 A job that was in flight each of the last three times its process died is taken for the cause of it
 and goes to the dead set (poison pill). That holds for what lay in its private wait list, too: a process
-runs such a job at once and leases it a moment later.
+runs such a job at once and leases it a moment later. If there are several such jobs in one process's
+hands, one of them has killed its neighbours' processes again and again, and nobody can tell which: then
+all go back, until one of them is found without the others (`Manager.be_cautious`).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,6 +33,8 @@ log = logging.getLogger("pillion")
 
 # The recovery within 72 hours that is one too many.
 POISON_AT = 3
+# The same among several that it could be.
+POISON_IN_COMPANY_AT = 10
 PAGE = 100
 
 
@@ -110,55 +114,72 @@ class GiveBack:
         self._on_recovery = on_recovery
         self._clock = clock
 
-    def everything(self, queue: str, identity: str, *, force: bool) -> list[Recovery]:
-        """Hand back what one queue's owner holds, the newest first. Raises OwnerLives, RedisError."""
-        while True:
+    def claim_waiting(self, queue: str, identity: str, *, force: bool) -> None:
+        """Put what lies in a private wait list in flight, as its owner would have. Raises OwnerLives, RedisError."""
+        moved = PAGE
+        while moved == PAGE:
             moved = self._storage.run(ops.claim_waiting(queue, identity, limit=PAGE, force=force))
             if moved == ops.OWNER_LIVES:
                 raise OwnerLives
-            if moved < PAGE:
-                return self._inflight(queue, identity, force=force)
 
-    def _inflight(self, queue: str, identity: str, *, force: bool) -> list[Recovery]:
-        found = self._storage.run(ops.tokens(queue, identity))
-        tokens = sorted(found, key=_age, reverse=True)
+    def suspects(self, queue: str, identity: str) -> int:
+        """How many of the jobs in flight would be poison pills this time. Raises RedisError."""
+        total = 0
+        for page in self._pages(queue, identity):
+            counts = self._storage.run(ops.recovery_counts([held.key for held in page]))
+            total += sum(count >= POISON_AT - 1 for count in counts)
+        return total
+
+    def inflight(self, queue: str, identity: str, *, limit: int, force: bool) -> list[Recovery]:
+        """Hand back the jobs in flight, the newest first, and bury those for the `limit`th time.
+
+        Raises OwnerLives, RedisError.
+        """
         recoveries: list[Recovery] = []
-        for start in range(0, len(tokens), PAGE):
-            recoveries += self._page(queue, identity, tokens[start : start + PAGE], force=force)
+        for page in self._pages(queue, identity):
+            counts = self._storage.run_all(
+                [ops.reclaim(queue, identity, held.token, held.key, limit=limit, force=force) for held in page]
+            )
+            settled = [
+                self._settle(held, count, limit=limit, force=force) for held, count in zip(page, counts, strict=True)
+            ]
+            recoveries += [recovery for recovery in settled if recovery is not None]
         return recoveries
 
-    def _page(self, queue: str, identity: str, tokens: list[bytes], *, force: bool) -> list[Recovery]:
-        payloads = self._storage.run(ops.payloads(queue, identity, tokens))
-        page = [
-            Held.read(queue, identity, token, raw)
-            for token, raw in zip(tokens, payloads, strict=True)
-            if raw is not None
-        ]
-        counts = self._storage.run_all(
-            [ops.reclaim(queue, identity, held.token, held.key, limit=POISON_AT, force=force) for held in page]
-        )
-        settled = [self._settle(held, count, force=force) for held, count in zip(page, counts, strict=True)]
-        return [recovery for recovery in settled if recovery is not None]
+    def _pages(self, queue: str, identity: str) -> Iterator[list[Held]]:
+        """What is in flight, the newest first, a page at a time."""
+        found = self._storage.run(ops.tokens(queue, identity))
+        tokens = sorted(found, key=_age, reverse=True)
+        for start in range(0, len(tokens), PAGE):
+            page = tokens[start : start + PAGE]
+            payloads = self._storage.run(ops.payloads(queue, identity, page))
+            held = [
+                Held.read(queue, identity, token, raw)
+                for token, raw in zip(page, payloads, strict=True)
+                if raw is not None
+            ]
+            if held:
+                yield held
 
-    def _settle(self, held: Held, count: int, *, force: bool) -> Recovery | None:
+    def _settle(self, held: Held, count: int, *, limit: int, force: bool) -> Recovery | None:
         """Follow up on what the script answered for one job; None if it was not ours to recover."""
         if count == ops.OWNER_LIVES:
             raise OwnerLives
         if count == ops.TOO_MANY_RECOVERIES:
-            return self._bury(held, force=force) if self._bury_poison else None
+            return self._bury(held, limit, force=force) if self._bury_poison else None
         if count == 0:
             return None
         log.warning(
             "Recovered job %s (%s) of queue %s from %s, which died: recovery %d of %d",
-            held.key, held.name, held.queue, held.identity, count, POISON_AT - 1,
+            held.key, held.name, held.queue, held.identity, count, limit - 1,
         )  # fmt: skip
         return self._tell(Recovery(held, count, "returned"))
 
-    def _bury(self, held: Held, *, force: bool) -> Recovery | None:
+    def _bury(self, held: Held, limit: int, *, force: bool) -> Recovery | None:
         """Send a poison pill to the dead set; drop it if it says `dead: false`."""
         now_s = self._clock()
         error = PoisonPill(
-            f"{held.name} was running each of {POISON_AT} times its process died, so it is not run again."
+            f"{held.name} was running each of {limit} times its process died, so it is not run again."
             " Look at what it does to its process (memory, os._exit, native code) before you retry it."
         )
         payload = None if held.job is None else record_failure(held.job, error, queue=held.queue, now_ms=_ms(now_s))
@@ -181,15 +202,15 @@ class GiveBack:
         if answer == 0:
             return None
         log.warning(
-            "Poison pill: job %s (%s) of queue %s was running when %s died, its %drd time: %s",
-            held.key, held.name, held.queue, held.identity, POISON_AT,
+            "Poison pill: job %s (%s) of queue %s was running when %s died, time %d: %s",
+            held.key, held.name, held.queue, held.identity, limit,
             "dropped, as it says dead: false" if dropped else "it is in the dead set now",
         )  # fmt: skip
         if payload is not None:
             if dropped:
                 payload["discarded_at"] = _ms(now_s)
             self._reporter.died(payload, error)
-        return self._tell(Recovery(held, POISON_AT, "poison"))
+        return self._tell(Recovery(held, limit, "poison"))
 
     def _tell(self, recovery: Recovery) -> Recovery:
         if self._on_recovery is not None:

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import TypeVar
 
 from pillion.config import Config
 from pillion.errors import RedisError, RedisUnavailable
-from pillion.server.give_back import GiveBack, OwnerLives, Recovery
+from pillion.server.give_back import POISON_AT, POISON_IN_COMPANY_AT, GiveBack, OwnerLives, Recovery
 from pillion.server.orphans import enter_orphans
 from pillion.server.owner import OwnerRecord, surely_dead, this_place
 from pillion.server.reporter import Reporter
@@ -33,6 +34,8 @@ from pillion.storage.sync import Storage
 from pillion.wire import keys
 
 log = logging.getLogger("pillion")
+
+T = TypeVar("T")
 
 SWEEP_EVERY_S = 15.0
 SWEEP_JITTER_S = 3.0
@@ -119,8 +122,7 @@ class Reaper:
         queues = OwnerRecord.parse(raw).queues
         tally = _Tally()
         try:
-            for queue in queues:
-                self._recover_queue(queue, identity, tally, force=force)
+            self._recover_queues(queues, identity, tally, force=force)
         except OwnerLives:
             log.info("%s lives after all; it keeps its jobs", identity)
             return Recovered(tuple(tally.jobs))
@@ -129,14 +131,26 @@ class Reaper:
         retired = self._storage.run(reap.retire(identity, queues, force=force))
         return Recovered(tuple(tally.jobs), retired == 1)
 
-    def _recover_queue(self, queue: str, identity: str, tally: _Tally, *, force: bool) -> None:
-        """One queue of an owner. One that cannot be written must not hold up the others."""
-        try:
-            tally.jobs += self._give_back.everything(queue, identity, force=force)
-        except RedisUnavailable:
-            raise
-        except RedisError as exc:
-            tally.failure = tally.failure or exc
+    def _recover_queues(self, queues: Sequence[str], identity: str, tally: _Tally, *, force: bool) -> None:
+        back = self._give_back
+        self._each(queues, tally, lambda queue: back.claim_waiting(queue, identity, force=force))
+        suspects = self._each(queues, tally, lambda queue: back.suspects(queue, identity))
+        limit = POISON_AT if sum(suspects) <= 1 else POISON_IN_COMPANY_AT
+        self._each(
+            queues, tally, lambda queue: tally.jobs.extend(back.inflight(queue, identity, limit=limit, force=force))
+        )
+
+    def _each(self, queues: Sequence[str], tally: _Tally, step: Callable[[str], T]) -> list[T]:
+        """Take a step for each queue of an owner. One that cannot be written must not hold up the others."""
+        results: list[T] = []
+        for queue in queues:
+            try:
+                results.append(step(queue))
+            except RedisUnavailable:
+                raise
+            except RedisError as exc:
+                tally.failure = tally.failure or exc
+        return results
 
     def recover_neighbours(self) -> int:
         """Give back, at once, the jobs of processes of this host that are gone. How many owners there were.

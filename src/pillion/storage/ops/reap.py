@@ -109,6 +109,11 @@ def was_recovered(job_key: str) -> Op[bool]:
     return Op(("EXISTS", keys.recoveries(job_key)), bool)
 
 
+def recovery_counts(job_keys: Sequence[str]) -> Op[list[int]]:
+    """How often each of these jobs came back from a dead process within RECOVERY_TTL_S."""
+    return Op(("MGET", *(keys.recoveries(key) for key in job_keys)), lambda reply: [int(count or 0) for count in reply])
+
+
 def bury_poison(
     queue: str,
     identity: str,
