@@ -123,7 +123,7 @@ def test_when_the_supervisor_is_killed_its_workers_finish_and_leave(
     ledger.wait_for("start a")
     run.signal("KILL")
     run.wait_log("The supervisor is gone", times=2)
-    wait_until(lambda: raw.info("clients")["blocked_clients"] == 0)  # nobody waits for jobs any more
+    wait_until(lambda: raw.info("clients")["blocked_clients"] == 0, "nobody waits for jobs any more")
     push("Note", "for others")
     ledger.open("a")
     run.wait_gone()
