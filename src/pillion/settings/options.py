@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, cast
 
-from pillion.config import QueueSpec, RedisConfig, merge_queues, validate_queue_name
+from pillion.config import QueueLimit, QueueSpec, RedisConfig, merge_queues, validate_queue_name
 from pillion.errors import ConfigError
 
 Reader = Callable[[object, str], Any]
@@ -216,6 +216,26 @@ def _served(names: str, where: str) -> tuple[str, ...]:
     return tuple(validate_queue_name(name, where) for name in dict.fromkeys((first, *others)))
 
 
+def queue_limits(value: object, where: str) -> dict[str, QueueLimit]:
+    """A table of queue names, each with the fields of QueueLimit (F026)."""
+    return {name: _queue_limit(inner, f"{where}, {name}") for name, inner in mapping(value, where).items()}
+
+
+def _queue_limit(value: object, where: str) -> QueueLimit:
+    readers: dict[str, Reader] = {
+        "max_size": whole(1),
+        "max_latency_s": seconds,
+        "on_full": choice("raise", "drop", "wait"),
+        "wait_timeout_s": seconds,
+    }
+    table = mapping(value, where)
+    refuse_unknown(table, readers, where)
+    try:
+        return QueueLimit(**{key: readers[key](item, f"{where}, {key}") for key, item in table.items()})
+    except ConfigError as exc:
+        raise ConfigError(exc.option if where in exc.option else where, exc.expected, exc.got, exc.hint) from None
+
+
 def sentinels(value: object, where: str) -> tuple[str, ...]:
     """A list of "host:port" or of tables with `host` and `port`; or one text, separated by spaces or commas."""
     items = _items(value)
@@ -327,6 +347,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("strict_args", strict_mode, "strict_args", aliases=("on_complex_arguments",)),
     Option("default_job_options", mapping, "default_job_options"),
+    Option("queue_limits", queue_limits, "queue_limits"),
     Option("logged_job_attributes", words, "logged_job_attributes"),
     Option("skip_default_job_logging", switch, "skip_default_job_logging"),
     Option("log_arguments", switch, "log_arguments", ("PILLION_LOG_ARGUMENTS", "SIDEKIQ_LOG_ARGUMENTS")),
@@ -353,7 +374,7 @@ RUBY_ONLY: Mapping[str, str] = MappingProxyType(
 
 # The options whose value is, or may be, a table. A YAML key that nearly is one of them is a typing error,
 # not an environment.
-TABLES = ("capsules", "redis", "default_job_options", "processes")
+TABLES = ("capsules", "redis", "default_job_options", "processes", "queue_limits")
 NAMES: Mapping[str, Option] = MappingProxyType(
     {name: option for option in OPTIONS for name in (option.name, *option.aliases)}
 )
