@@ -7,6 +7,7 @@ PILLION_DRILL_SEED=... PILLION_DRILL_ROUNDS=1   a round again
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 
@@ -95,5 +96,24 @@ def test_stopped_again_and_again(
     fleet.push(PORTION)
     fleet.wait_drained()
     assert fleet.kills == []  # so nothing may have run twice
+    assert_balanced(fleet)
+    assert_clean(fleet)
+
+
+@pytest.mark.skipif("PILLION_DRILL_SLEEP" not in os.environ, reason="takes a minute: PILLION_DRILL_SLEEP=1")
+def test_a_family_that_slept_past_its_lease_harms_nothing_when_it_wakes(
+    pillion_run: Start, raw: redis.Redis, ledger: Ledger, client: Client
+) -> None:
+    fleet = Fleet(pillion_run, raw, ledger, client, random.Random())
+    sleepers, asleep = fleet.run, fleet.run.processes
+    fleet.push(JOBS)
+    fleet.wait_processed(100)
+    fleet.put_to_sleep(*asleep)
+    fleet.restart()  # others, who run the rest, and after 30 to 60 s what the sleepers hold
+    fleet.wait_drained()
+    for pid in asleep:
+        sleepers.signal("CONT", pid)
+    sleepers.wait_log("Lease lost")
+    assert sleepers.stop() == 0
     assert_balanced(fleet)
     assert_clean(fleet)

@@ -214,11 +214,15 @@ class Fleet:
         self.jids |= dict(zip(jids, fails, strict=True))  # type: ignore[arg-type]
 
     def kill(self, *victims: int) -> None:
-        """kill -9, noting what was in the victims' hands. At that moment every job is in exactly one place."""
-        freeze(victims)
-        found = settled_places(self.raw)
+        """kill -9, noting what was in the victims' hands."""
+        self.put_to_sleep(*victims)
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
+
+    def put_to_sleep(self, *victims: int) -> None:
+        """Stop processes, noting what is in their hands. At that moment every job is in exactly one place."""
+        freeze(victims)
+        found = settled_places(self.raw)
         jids = collections.Counter(place.jid for place in found)
         unfinished = set(self.jids) - {step.jid for step in steps_of(self.ledger) if step.what == "end"}
         assert unfinished <= set(jids), f"in no place: {unfinished - set(jids)}"
