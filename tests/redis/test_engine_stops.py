@@ -53,7 +53,7 @@ def test_stop_before_start_and_stop_twice(engine):
     engine.stop()
 
 
-def test_at_the_deadline_the_job_is_back_at_the_head_of_its_queue_unchanged(engine, raw):
+def test_at_the_deadline_the_job_is_back_at_the_head_of_its_queue_unchanged(engine, raw, caplog):
     entered, leave = threading.Event(), threading.Event()
     body = payload("Stuck", enqueued_at=1795300027713, custom=1.0)
     engine.config.concurrency = 1
@@ -66,6 +66,7 @@ def test_at_the_deadline_the_job_is_back_at_the_head_of_its_queue_unchanged(engi
     assert not raw.exists(engine.inflight())
     assert raw.exists("retry") == 0
     assert raw.get("stat:processed") is None
+    assert "handing back 1 unfinished jobs: Stuck c9f6793beefe481e912ac3a7" in caplog.text
     leave.set()
 
 
@@ -92,7 +93,8 @@ def test_an_interrupted_job_that_ends_late_changes_nothing_any_more(engine, raw)
     assert raw.exists("retry", "stat:failed") == 0
 
 
-def test_a_job_that_runs_python_gets_shutdown_at_the_deadline(engine, raw):
+def test_a_job_that_runs_python_gets_shutdown_at_the_deadline(engine, raw, caplog):
+    caplog.set_level("INFO", logger="pillion")
     from pillion.errors import Shutdown
 
     entered, seen = threading.Event(), []
@@ -112,6 +114,7 @@ def test_a_job_that_runs_python_gets_shutdown_at_the_deadline(engine, raw):
     assert entered.wait(10)
     engine.stop(within_s=0.05)
     assert seen == ["cleaned up"]
+    assert [record.message for record in caplog.records if record.message in ("start", "done", "fail")] == ["start"]
     assert raw.lrange("queue:default", 0, -1) == [payload("Loop")]
 
 

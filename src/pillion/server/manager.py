@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 
 from pillion.config import Capsule
-from pillion.errors import RedisError
+from pillion.errors import DecodeError, RedisError
 from pillion.log import JobLog
 from pillion.server.fetcher import Fetcher, Waiter
 from pillion.server.give_back import recovery_key
@@ -30,6 +30,7 @@ from pillion.storage.ops import reap, work
 from pillion.storage.ops.work import Route
 from pillion.storage.queue_poll import QueuePoll
 from pillion.storage.queue_wait import QueueWait
+from pillion.wire.codec import loads_job
 
 log = logging.getLogger("pillion")
 
@@ -104,11 +105,13 @@ class Manager:
         if self._threads or self._stopping.is_set():
             return
         self._start_threads(1 if self._cautious else len(self._slots))
+        name = self._capsule.name
         if self._cautious:
+            log.info("The process before this one crashed: capsule %s begins with one job at a time", name)
             timer = threading.Timer(CAUTIOUS_S, self._end_of_caution)
+            timer.name = f"pillion.{name}.caution"
             timer.daemon = True
             timer.start()
-        name = self._capsule.name
         threading.Thread(target=self._tick, name=f"pillion.{name}.ticker", daemon=True).start()
 
     def quiet(self) -> None:
@@ -206,7 +209,8 @@ class Manager:
 
     def _stop_hard(self) -> None:
         units = [unit for slot in self._slots if (unit := slot.unit) is not None]
-        log.warning("Shutdown deadline: handing back %d unfinished jobs", len(units))
+        names = ", ".join(describe(unit.raw) for unit in units)
+        log.warning("Shutdown deadline: handing back %d unfinished jobs: %s", len(units), names)
         try:
             self._fetcher.hand_back(units)
         except RedisError as exc:
@@ -214,3 +218,12 @@ class Manager:
         for slot in self._slots:
             slot.interrupt()
         self._wait_for_threads(time.monotonic() + INTERRUPT_GRACE_S)
+
+
+def describe(raw: bytes) -> str:
+    """A running job in the log: its class and jid."""
+    try:
+        job = loads_job(raw)
+    except DecodeError:
+        return repr(raw[:80])
+    return f"{job.get('wrapped') or job.get('class')} {job.get('jid')}"

@@ -98,12 +98,17 @@ class Processor:
         facts = self._log.context(payload)
         self._log.start(facts)
         began, cpu_began = time.perf_counter(), time.thread_time()
-        tell = self._log.fail
+        tell: Callable[[dict[str, Any], float, float], None] | None = self._log.fail
         try:
             self._run(definition, payload, slot)
             tell = self._log.done
+        except BaseException as exc:
+            if slot.interrupted and is_shutdown(exc):
+                tell = None  # neither: it is handed back, and the manager says so
+            raise
         finally:
-            tell(facts, time.perf_counter() - began, time.thread_time() - cpu_began)
+            if tell is not None:
+                tell(facts, time.perf_counter() - began, time.thread_time() - cpu_began)
 
     def _reschedule(self, payload: dict[str, Any]) -> Outcome:
         again = for_queue(payload, int(self._now_s() * 1000))
