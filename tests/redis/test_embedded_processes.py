@@ -374,7 +374,7 @@ def test_a_server_that_is_too_old_is_not_used(join: Callable[..., User], short_t
     old.parent.mkdir()
     old.write_text("#!/bin/sh\necho 'Redis server v=5.0.14 sha=0'\n")
     old.chmod(0o755)
-    answer = join(PATH=f"{old.parent}:/bin", PYTHONPATH=_shadowed(short_tmp)).do("INCR n")
+    answer = join(PATH=str(old.parent), PYTHONPATH=_shadowed(short_tmp)).do("INCR n")
     assert f"{old} (version 5.0.14) is too old" in answer
 
 
@@ -384,7 +384,7 @@ def test_a_server_older_than_the_data_is_not_used(join: Callable[..., User], dat
     old.parent.mkdir()
     old.write_text("#!/bin/sh\necho 'Redis server v=6.2.14 sha=0'\n")
     old.chmod(0o755)
-    answer = join(PATH=f"{old.parent}:/bin", PYTHONPATH=_shadowed(short_tmp)).do("INCR n")
+    answer = join(PATH=str(old.parent), PYTHONPATH=_shadowed(short_tmp)).do("INCR n")
     assert "is older than the server that wrote the data" in answer
 
 
