@@ -34,7 +34,7 @@ def _leases(answers: dict[str, Any], on_refusal: Callable[[BaseException], None]
 
 
 def test_a_fetch_that_redis_answered_with_an_error_is_reconciled_before_the_next():
-    """What the script did before it failed stands, and the next fetch counts from the same token."""
+    """What the script did before it failed stands."""
     line, leases = _leases({"fetch": RedisError("WRONGTYPE"), "reconcile": 1})
     with pytest.raises(RedisError):
         leases.fetch([ROUTE], 1, first=(), drain=False)
@@ -42,3 +42,15 @@ def test_a_fetch_that_redis_answered_with_an_error_is_reconciled_before_the_next
     (unit,) = leases.fetch([ROUTE], 1, first=(), drain=False)
     assert line.sent == [["fetch"], ["reconcile"], ["fetch"]]
     assert unit.raw == b"job"
+
+
+def test_tokens_of_a_fetch_without_an_answer_are_never_given_out_again():
+    """A stray lease under such a token would be overwritten, and its job lost."""
+    line, leases = _leases({"fetch": [(0, [b"first", b"second"])], "reconcile": 0})
+    assert [unit.token for unit in leases.fetch([ROUTE], 2, first=(), drain=False)] == [1, 2]
+    assert [unit.token for unit in leases.fetch([ROUTE], 2, first=(), drain=False)] == [3, 4]
+    line.answers["fetch"] = RedisError("gone")
+    with pytest.raises(RedisError):
+        leases.fetch([ROUTE], 2, first=(), drain=False)
+    (adopted,) = leases.adopt([(ROUTE, b"moved")])
+    assert adopted.token > 1_000_000

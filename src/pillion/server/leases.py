@@ -24,6 +24,8 @@ from pillion.storage.ops.base import Op
 
 log = logging.getLogger("pillion")
 
+STRAY_TOKENS = 1_000_000  # far more than one fetch can lease
+
 
 class Line(Protocol):
     """The way to Redis: `storage.link.Link`."""
@@ -64,10 +66,15 @@ class Leases:
                 routes, count=count, max_bytes=MAX_BYTES, first_token=self._next_token, drain_wait_lists=drain
             )
             self._unsure = True  # until the reply is here
+            # Leases whose reply is lost bear the next tokens. Those must never be given out again, or
+            # a later lease would overwrite a stray before it is found.
+            tokens_from = self._next_token
+            self._next_token += STRAY_TOKENS
             found = self._exchange([*first, fetch])[-1]
             if isinstance(found, BaseException):
                 raise found  # still unsure: what a script did before it failed is not undone
             self._unsure = False
+            self._next_token = tokens_from
             leased: list[tuple[int, list[bytes]]] = found
             return self._hold([(routes[index].queue, payloads) for index, payloads in leased])
 
