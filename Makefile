@@ -17,8 +17,8 @@ demo: $(RUN) ## run thousands of real jobs on an embedded Redis and look at the 
 	$(BIN)/pillion demo
 
 test: $(DEV) ## every test, on this machine's Redis and on the oldest supported one
-	$(BIN)/python -m pytest -n $(WORKERS) tests
-	PILLION_TEST_REDIS=floor $(BIN)/python -m pytest -n $(WORKERS) tests/redis
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests
+	PILLION_TEST_REDIS=floor $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/redis
 
 lint: $(DEV) ## style, layers, house rules
 	$(BIN)/ruff check src tests bench
@@ -40,7 +40,7 @@ test-on: ## unit and Redis tests on another Python: make test-on PYTHON=python3.
 	$(PYTHON) -m venv .venvs/$(notdir $(PYTHON))
 	.venvs/$(notdir $(PYTHON))/bin/python -m pip install -q -U pip
 	.venvs/$(notdir $(PYTHON))/bin/python -m pip install -q -e '.[embedded,yaml,title]' --group dev
-	.venvs/$(notdir $(PYTHON))/bin/python -m pytest -n $(WORKERS) tests/unit tests/redis
+	.venvs/$(notdir $(PYTHON))/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/unit tests/redis
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) .venvs .pytest_cache .mypy_cache .ruff_cache bench/out
