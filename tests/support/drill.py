@@ -220,15 +220,24 @@ class Fleet:
             os.kill(pid, signal.SIGKILL)
 
     def put_to_sleep(self, *victims: int) -> None:
-        """Stop processes, noting what is in their hands. At that moment every job is in exactly one place."""
-        freeze(victims)
+        """Stop processes, noting what is in their hands."""
+        held = tuple(place for place in self.check_places(*victims) if place.is_held and place.pid in victims)
+        self.kills.append(Kill(frozenset(victims), held))
+
+    def check_places(self, *asleep: int) -> list[Place]:
+        """Stop processes, and look: every job that has not ended is in exactly one place."""
+        freeze(asleep)
         found = settled_places(self.raw)
         jids = collections.Counter(place.jid for place in found)
         unfinished = set(self.jids) - {step.jid for step in steps_of(self.ledger) if step.what == "end"}
-        assert unfinished <= set(jids), f"in no place: {unfinished - set(jids)}"
+        assert unfinished <= set(jids), f"in no place: {unfinished - set(jids)}\n{self.own_log}"
         assert max(jids.values(), default=1) == 1, f"in two places: {[p for p in found if jids[p.jid] > 1]}"
-        held = tuple(place for place in found if place.is_held and place.pid in victims)
-        self.kills.append(Kill(frozenset(victims), held))
+        return found
+
+    def wake(self, *asleep: int) -> None:
+        """Let stopped processes go on."""
+        for pid in asleep:
+            os.kill(pid, signal.SIGCONT)
 
     def wait_processed(self, more: int) -> None:
         """Wait until so many more runs have been settled."""
