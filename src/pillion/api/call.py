@@ -61,6 +61,11 @@ class _Described:
         self.__qualname__ = make.__qualname__
         self.__doc__ = f"{(make.__doc__ or '').rstrip()}\n\nRedis: {cost}."
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Called as the class is made."""
+        self.__name__ = name
+        self.__qualname__ = f"{owner.__qualname__}.{name}"
+
     def explain(self) -> str:
         """The Redis commands behind this call, and what they cost (F208)."""
         return str(self.cost)
