@@ -16,15 +16,20 @@ RETRY: Final = "retry"
 DEAD: Final = "dead"
 PROCESSES: Final = "processes"
 PROCESS_CLEANUP: Final = "process_cleanup"
+PAUSED: Final = "paused"  # set of bare queue names
+DEAR_LEADER: Final = "dear-leader"  # identity of the leader of a Ruby fleet (Sidekiq Enterprise)
+PROFILES: Final = "profiles"
 STAT_PROCESSED: Final = "stat:processed"
 STAT_FAILED: Final = "stat:failed"
 OWNERS: Final = "pl:owners"
 SCHEDULER_LOCK: Final = "pl:scheduler"
 SCHEDULER_WAKE: Final = "pl:scheduler:wake"
+TRASH: Final = "pl:trash"  # sorted set of undo ids, scored with the time they expire
 
 STAT_TTL_S: Final = 157_680_000  # five years of 365 days
 PROCESS_TTL_S: Final = 60
 SIGNAL_TTL_S: Final = 60
+ITERATION_TTL_S: Final = 2_592_000  # 30 days
 ALIVE_TTL_S: Final = 30
 RECOVERY_TTL_S: Final = 72 * 3600
 
@@ -54,6 +59,11 @@ def work(identity: str) -> str:
     return f"{identity}:work"
 
 
+def work_before_6_4_2(identity: str) -> str:
+    """Where Sidekiq up to 6.4.1 keeps what `work` does."""
+    return f"{identity}:workers"
+
+
 def signals(identity: str) -> str:
     """List through which dashboards send TSTP and TERM to a process (wire-format 7.6)."""
     return f"{identity}-signals"
@@ -69,6 +79,21 @@ def recoveries(jid: str) -> str:
     return f"pl:recovered:{jid}"
 
 
+def iteration(jid: str) -> str:
+    """Hash with how far an iterable job has come (wire-format 10)."""
+    return f"it-{jid}"
+
+
 def stat_day(stat_key: str, day: date) -> str:
     """Counter of one UTC day, such as `stat:processed:2026-11-21` (wire-format 6)."""
     return f"{stat_key}:{day.year:04d}-{day.month:02d}-{day.day:02d}"
+
+
+def trash(undo_id: str) -> str:
+    """What was removed with undo: a list or sorted set with the jobs, until it expires."""
+    return f"{TRASH}:{undo_id}"
+
+
+def trash_note(undo_id: str) -> str:
+    """Hash that says where the jobs of `trash(undo_id)` came from."""
+    return f"{TRASH}:{undo_id}:note"
