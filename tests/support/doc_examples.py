@@ -150,17 +150,3 @@ class Watcher:
                 yield item
 
         return around
-
-
-def public_calls(module: ModuleType, names: list[str]) -> dict[str, Cost]:
-    """Every call of these classes, inherited ones under the name of the class that defines them."""
-    found: dict[str, Cost] = {}
-    for name in names:
-        value = getattr(module, name)
-        if not isinstance(value, type):
-            continue
-        for owner in value.__mro__:
-            for attribute in vars(owner).values():
-                if isinstance(attribute, calls._Described):
-                    found[attribute.__qualname__] = attribute.cost
-    return found

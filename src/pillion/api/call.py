@@ -50,7 +50,7 @@ class Cost:
         return f"{', '.join(self.commands)}; {self.cost}; {trips}"
 
 
-class _Described:
+class Described:
     """A method that knows its docstring and its cost."""
 
     def __init__(self, make: Callable[..., Any], cost: Cost) -> None:
@@ -76,7 +76,7 @@ class BoundCall(Generic[P, R]):
 
     __slots__ = ("__doc__", "_described", "_fleet", "_make")
 
-    def __init__(self, described: _Described, make: Callable[P, Plan[R]], fleet: Fleet) -> None:
+    def __init__(self, described: Described, make: Callable[P, Plan[R]], fleet: Fleet) -> None:
         self._described, self._make, self._fleet = described, make, fleet
         self.__doc__ = described.__doc__
 
@@ -102,7 +102,7 @@ class BoundStream(Generic[P, T]):
 
     __slots__ = ("__doc__", "_described", "_fleet", "_make")
 
-    def __init__(self, described: _Described, make: Callable[P, Stream[T]], fleet: Fleet) -> None:
+    def __init__(self, described: Described, make: Callable[P, Stream[T]], fleet: Fleet) -> None:
         self._described, self._make, self._fleet = described, make, fleet
         self.__doc__ = described.__doc__
 
@@ -123,7 +123,7 @@ class BoundStream(Generic[P, T]):
         return self._described.explain()
 
 
-class Call(_Described, Generic[S, P, R]):
+class Call(Described, Generic[S, P, R]):
     """The descriptor behind `@call`."""
 
     @overload
@@ -137,7 +137,7 @@ class Call(_Described, Generic[S, P, R]):
         return BoundCall(self, self.make.__get__(instance), instance.fleet)
 
 
-class StreamCall(_Described, Generic[S, P, T]):
+class StreamCall(Described, Generic[S, P, T]):
     """The descriptor behind `@stream_call`."""
 
     @overload
@@ -151,7 +151,7 @@ class StreamCall(_Described, Generic[S, P, T]):
         return BoundStream(self, self.make.__get__(instance), instance.fleet)
 
 
-class OwnerCall(_Described, Generic[P, R]):
+class OwnerCall(Described, Generic[P, R]):
     """The descriptor behind `@owner_call`: a call on the class itself, such as `Queue.all()`."""
 
     def __get__(self, instance: object, owner: type) -> BoundOwnerCall[P, R]:
@@ -164,7 +164,7 @@ class BoundOwnerCall(Generic[P, R]):
 
     __slots__ = ("__doc__", "_described", "_make")
 
-    def __init__(self, described: _Described, make: Callable[Concatenate[Fleet, P], Plan[R]]) -> None:
+    def __init__(self, described: Described, make: Callable[Concatenate[Fleet, P], Plan[R]]) -> None:
         self._described, self._make = described, make
         self.__doc__ = described.__doc__
 
