@@ -24,6 +24,7 @@ STAT_FAILED: Final = "stat:failed"
 OWNERS: Final = "pl:owners"
 SCHEDULER_LOCK: Final = "pl:scheduler"
 SCHEDULER_WAKE: Final = "pl:scheduler:wake"
+HEALTH: Final = "pl:health"
 TRASH: Final = "pl:trash"  # sorted set of undo ids, scored with the time they expire
 
 STAT_TTL_S: Final = 157_680_000  # five years of 365 days
