@@ -1,0 +1,60 @@
+"""The jobs of the interop tests, for Pillion. Those of Ruby, by the same names: ruby/jobs.rb."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from pillion import Job
+
+FOLDER = Path(os.environ["INTEROP_FOLDER"])
+
+
+class Broken(Exception):
+    """What Flaky raises."""
+
+
+class LedgerJob(Job, abstract=True):
+    def note(self, event, args):
+        name = type(self).__job__.wire_name
+        run = {"by": "pillion", "event": event, "class": name, "jid": self.jid, "args": list(args)}
+        ledger = os.open(FOLDER / f"ledger-pillion-{os.getpid()}.jsonl", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+        os.write(ledger, (json.dumps(run) + "\n").encode())  # one write: lines of several threads never mix
+        os.close(ledger)
+
+
+class Plain(LedgerJob):
+    """Has its Python name on the wire."""
+
+    def perform(self, *args):
+        self.note("ran", args)
+
+
+class Echo(LedgerJob, wire_name="Echo"):
+    def perform(self, *args):
+        self.note("ran", args)
+
+
+class CompleteOrder(LedgerJob, wire_name="Orders::CompleteJob", queue="ruby", tags=["orders"]):
+    def perform(self, order_id):
+        self.note("ran", [order_id])
+
+
+class Flaky(LedgerJob, wire_name="Flaky"):
+    """Fails until the test has mended it."""
+
+    def perform(self, key):
+        if not (FOLDER / f"mended-{key}").exists():
+            self.note("failed", [key])
+            raise Broken(f"out of tëa ☕ {key}")
+        self.note("ran", [key])
+
+
+class Hold(LedgerJob, wire_name="Hold"):
+    """Runs until the test opens the gate of that name."""
+
+    def perform(self, name):
+        self.note("start", [name])
+        while not (FOLDER / f"gate-{name}").exists():
+            time.sleep(0.01)
+        self.note("ran", [name])

@@ -1,0 +1,138 @@
+"""Worker processes of both languages on one Redis, and the ledger of what their jobs did.
+
+The jobs are those of ruby/jobs.rb and jobs/interop_jobs.py, which have the same names. Which language
+runs a job is decided by its queue, as in any mixed fleet: see wire-format 15.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis_process import RedisProcess
+from ruby_process import Ruby
+from worker_process import Run, clean_environment, wait_until
+
+from pillion.client import Client
+from pillion.config import Config, RedisConfig
+from pillion.storage.connect import open_target
+from pillion.storage.target import resolve_url
+
+HERE = Path(__file__).parent.parent
+
+
+class Ledger:
+    """What the jobs of both languages have written: one file for each process, outside Redis."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._read_bytes: dict[Path, int] = {}
+        self._runs: list[dict[str, Any]] = []
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        """Every line so far: `by`, `event`, `class`, `jid`, `args`. A line under way is left for later."""
+        for path in sorted(self.folder.glob("ledger-*.jsonl")):
+            with path.open("rb") as file:
+                file.seek(self._read_bytes.get(path, 0))
+                whole = file.read().rpartition(b"\n")[0]
+            if whole:
+                self._read_bytes[path] = self._read_bytes.get(path, 0) + len(whole) + 1
+                self._runs += [json.loads(line) for line in whole.split(b"\n")]
+        return self._runs
+
+    def of(self, jid: str, event: str = "ran") -> list[dict[str, Any]]:
+        return [run for run in self.runs if run["jid"] == jid and run["event"] == event]
+
+    def wait_for(self, jid: str, event: str = "ran", times: int = 1) -> dict[str, Any]:
+        """Wait until a job has written this event so many times; returns the last of them."""
+        return wait_until(
+            lambda: len(seen := self.of(jid, event)) >= times and seen[-1],
+            f"{times} x {event} of {jid}",
+            lambda: f"{self.runs[-50:]}\n{self._logs()}",
+        )
+
+    def mend(self, key: str) -> None:
+        """From now on, Flaky works for this key."""
+        (self.folder / f"mended-{key}").touch()
+
+    def open(self, gate: str) -> None:
+        """Let Hold go on."""
+        (self.folder / f"gate-{gate}").touch()
+
+    def _logs(self) -> str:
+        return "\n".join(path.read_text(errors="replace")[-3000:] for path in self.folder.glob("*.log"))
+
+
+class TwoFleets:
+    """Ruby and Pillion on one Redis: clients at once, workers as started."""
+
+    def __init__(self, server: RedisProcess, folder: Path, ruby: Ruby) -> None:
+        self.url = server.url
+        self.ruby = ruby
+        self.raw: redis.Redis = server.client()
+        self.ledger = Ledger(folder)
+        settings = RedisConfig(url=server.url)
+        self.storage = open_target(resolve_url(settings, {}), settings)
+        self.config = Config(redis=settings)
+        self.client = Client(self.storage, self.config)
+        self._folder = folder
+        self._runs: list[Run] = []
+
+    def push(self, job: str, *args: Any, **item: Any) -> str:
+        """Pillion's Client.push of a job by its name; returns the jid."""
+        jid = self.client.push({"class": job, "args": list(args), **item})
+        assert jid
+        return jid
+
+    def start_ruby(self, *queues: str, concurrency: int = 2, scheduler: bool = True, timeout_s: int = 5) -> Run:
+        """Start a Ruby worker on these queues. It is not ready yet."""
+        command = ["sidekiq", "-r", str(HERE / "ruby" / "jobs.rb"), "-e", "production"]
+        command += ["-c", str(concurrency), "-t", str(timeout_s)]
+        return self._start("ruby", command, queues, INTEROP_SCHEDULER="on" if scheduler else "off")
+
+    def start_pillion(self, *queues: str, concurrency: int = 2) -> Run:
+        """Start a Pillion worker on these queues. It is not ready yet."""
+        command = [sys.executable, "-m", "pillion", "run", "interop_jobs", "-c", str(concurrency)]
+        return self._start("pillion", command, queues, PYTHONPATH=str(HERE / "jobs"))
+
+    def identity(self, run: Run) -> str:
+        """Wait until a worker process of this run has registered; its name in Redis."""
+        return wait_until(lambda: self._registered(run), "a registered worker", lambda: run.log)
+
+    def members(self, key: str) -> list[bytes]:
+        """Members of a sorted set, the lowest score first."""
+        return self.raw.zrange(key, 0, -1)  # type: ignore[return-value]
+
+    def entry(self, key: str, jid: str) -> tuple[dict[str, Any], float]:
+        """Wait until a sorted set has this job; its payload and score. There must be just one of it."""
+
+        def found() -> list[tuple[bytes, float]]:
+            pairs: Any = self.raw.zrange(key, 0, -1, withscores=True)
+            return [(member, score) for member, score in pairs if jid.encode() in member]
+
+        seen = wait_until(found, f"{jid} in {key}", lambda: str(self.ledger.runs[-20:]))
+        assert len(seen) == 1, seen
+        return json.loads(seen[0][0]), seen[0][1]
+
+    def close(self) -> None:
+        for run in self._runs:
+            run.destroy()
+        self.storage.close()
+        self.raw.close()
+
+    def _start(self, name: str, command: list[str], queues: Iterable[str], **environ: str) -> Run:
+        for queue in queues:
+            command += ["-q", queue]
+        variables = clean_environment(self._folder) | {"REDIS_URL": self.url, "INTEROP_FOLDER": str(self._folder)}
+        run = Run(command, self._folder, variables | environ, f"{name}-{len(self._runs)}")
+        self._runs.append(run)
+        return run
+
+    def _registered(self, run: Run) -> str | None:
+        names = [name.decode() for name in self.raw.smembers("processes")]  # type: ignore[union-attr]
+        return next((name for name in names if int(name.split(":")[-2]) in run.processes), None)
