@@ -74,8 +74,6 @@ class Described:
 class BoundCall(Generic[P, R]):
     """A call on one object: `()` blocks, `.aio()` is to be awaited. Both raise RedisError."""
 
-    __slots__ = ("__doc__", "_described", "_fleet", "_make")
-
     def __init__(self, described: Described, make: Callable[P, Plan[R]], fleet: Fleet) -> None:
         self._described, self._make, self._fleet = described, make, fleet
         self.__doc__ = described.__doc__
@@ -99,8 +97,6 @@ class BoundCall(Generic[P, R]):
 
 class BoundStream(Generic[P, T]):
     """A call with many results on one object: `for x in ...()`, `async for x in ....aio()`."""
-
-    __slots__ = ("__doc__", "_described", "_fleet", "_make")
 
     def __init__(self, described: Described, make: Callable[P, Stream[T]], fleet: Fleet) -> None:
         self._described, self._make, self._fleet = described, make, fleet
@@ -161,8 +157,6 @@ class OwnerCall(Described, Generic[P, R]):
 
 class BoundOwnerCall(Generic[P, R]):
     """A call on a class: `()` blocks, `.aio()` is to be awaited. `fleet` says which Redis, as in `Fleet`."""
-
-    __slots__ = ("__doc__", "_described", "_make")
 
     def __init__(self, described: Described, make: Callable[Concatenate[Fleet, P], Plan[R]]) -> None:
         self._described, self._make = described, make
