@@ -14,6 +14,7 @@ QUEUES: Final = "queues"
 SCHEDULE: Final = "schedule"
 RETRY: Final = "retry"
 DEAD: Final = "dead"
+PAUSED: Final = "paused"  # set of the bare names of paused queues, as Sidekiq Pro has it (wire-format 1)
 PROCESSES: Final = "processes"
 PROCESS_CLEANUP: Final = "process_cleanup"
 PAUSED: Final = "paused"  # set of bare queue names
@@ -24,6 +25,7 @@ STAT_FAILED: Final = "stat:failed"
 OWNERS: Final = "pl:owners"
 SCHEDULER_LOCK: Final = "pl:scheduler"
 SCHEDULER_WAKE: Final = "pl:scheduler:wake"
+CONTROL: Final = "pl:control"  # a pub/sub channel: the name of a queue that was just paused or unpaused
 HEALTH: Final = "pl:health"
 TRASH: Final = "pl:trash"  # sorted set of undo ids, scored with the time they expire
 
