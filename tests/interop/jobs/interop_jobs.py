@@ -56,5 +56,5 @@ class Hold(LedgerJob, wire_name="Hold"):
     def perform(self, name):
         self.note("start", [name])
         while not (FOLDER / f"gate-{name}").exists():
-            time.sleep(0.01)
+            time.sleep(0.01)  # the gate is a file: nothing signals it
         self.note("ran", [name])
