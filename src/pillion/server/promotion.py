@@ -130,7 +130,9 @@ class Promoter:
     def _carry_out(self, set_key: str, plan: Plan, now_s: float) -> None:
         """Everything in one round trip."""
         until_s = now_s + POSTPONE_S
-        steps: list[Op[Any]] = [self._bury(set_key, member, now_s) for member in plan.others[Fate.BURY]]
+        steps: list[Op[Any]] = []
+        if buried := plan.others[Fate.BURY]:
+            steps.append(self._bury(set_key, buried, now_s))
         if dropped := plan.others[Fate.DROP]:
             steps.append(ops.drop(set_key, dropped))
         if postponed := plan.others[Fate.POSTPONE]:
@@ -141,9 +143,9 @@ class Promoter:
             if isinstance(result, ops.Promoted):
                 self._tell(set_key, plan, result)
 
-    def _bury(self, set_key: str, member: bytes, now_s: float) -> Op[int]:
+    def _bury(self, set_key: str, members: list[bytes], now_s: float) -> Op[ops.Buried]:
         config = self._config
-        return ops.bury(set_key, member, now_s=now_s, max_jobs=config.dead_max_jobs, timeout_s=config.dead_timeout_s)
+        return ops.bury(set_key, members, now_s=now_s, max_jobs=config.dead_max_jobs, timeout_s=config.dead_timeout_s)
 
     def _tell(self, set_key: str, plan: Plan, promoted: ops.Promoted) -> None:
         log.debug("Promoted %d of %d jobs from %s", promoted.count, len(plan.moves), set_key)

@@ -2,7 +2,7 @@
 -- still due: another scheduler may have been faster, a person may have put it off in the meantime.
 --
 -- KEYS  1 the sorted set   2 queues   3.. the queues' lists
--- ARGV  1 what is due now (epoch seconds)   2 the score for jobs whose queue refuses them
+-- ARGV  1 what is due now (epoch seconds)   2 the score for jobs whose queue refuses them ("": their own)
 --       3.. for each job: stored member, index of its queue in KEYS, queue name, payload to push
 -- returns {jobs moved, number of a job that was refused, why, number, why, ...}
 --
@@ -17,7 +17,7 @@ for i = 3, #ARGV, 4 do
     redis.call('ZREM', KEYS[1], member)
     local reply = redis.pcall('LPUSH', KEYS[index], ARGV[i + 3])
     if type(reply) == 'table' and reply.err then
-      redis.call('ZADD', KEYS[1], ARGV[2], member)
+      redis.call('ZADD', KEYS[1], ARGV[2] ~= '' and ARGV[2] or score, member)
       result[#result + 1] = (i - 3) / 4
       result[#result + 1] = reply.err
     else

@@ -44,15 +44,24 @@ def due(set_key: str, now_s: float, limit: int) -> Op[list[bytes]]:
     return Op(("ZRANGE", set_key, "-inf", now_s, "BYSCORE", "LIMIT", 0, limit), list)
 
 
-def promote(set_key: str, now_s: float, moves: Sequence[Move], *, refused_until_s: float) -> Op[Promoted]:
+@dataclass(slots=True, frozen=True)
+class Buried:
+    """How many jobs went to the dead set, how many left it for good, and which (by position) were gone before."""
+
+    count: int
+    trimmed: int
+    gone: tuple[int, ...] = ()
+
+
+def promote(set_key: str, now_s: float, moves: Sequence[Move], *, refused_until_s: float | None) -> Op[Promoted]:
     """Move each job that is still in the set and due at `now_s`, in this order.
 
     A job whose queue cannot be written (its key is not a list) stays in the set with the score
-    `refused_until_s`.
+    `refused_until_s`, or with its own if that is None.
     """
     index_of = {name: index for index, name in enumerate(dict.fromkeys(move.queue for move in moves), start=3)}
     names = (set_key, keys.QUEUES, *(keys.queue(name) for name in index_of))
-    argv: list[Arg] = [now_s, refused_until_s]
+    argv: list[Arg] = [now_s, "" if refused_until_s is None else refused_until_s]
     for move in moves:
         argv += (move.member, index_of[move.queue], move.queue, move.payload)
     return call("promote", names, argv, _promoted)
@@ -79,9 +88,17 @@ def postpone(set_key: str, members: Sequence[bytes], until_s: float) -> Op[int]:
     return Op(("ZADD", set_key, "XX", *pairs), int)
 
 
-def bury(set_key: str, member: bytes, *, now_s: float, max_jobs: int, timeout_s: int) -> Op[int]:
-    """Move a member to the dead set as it is, and trim that set by age and number (wire-format 3.4)."""
-    return call("bury", (set_key, keys.DEAD), (member, now_s, now_s - timeout_s, max_jobs), int)
+def bury(set_key: str, members: Sequence[bytes], *, now_s: float, max_jobs: int, timeout_s: float) -> Op[Buried]:
+    """Move members to the dead set as they are, and trim that set by age and number (wire-format 3.4).
+
+    One call trims at most 1000 jobs more than it adds. Without members it trims only.
+    """
+    return call("bury", (set_key, keys.DEAD), (now_s, now_s - timeout_s, max_jobs, *members), _buried)
+
+
+def _buried(reply: Any) -> Buried:
+    count, trimmed, *gone = map(int, reply)
+    return Buried(count, trimmed, tuple(gone))
 
 
 def hold_lock(lock_key: str, identity: str, ttl_s: float) -> Op[bool]:
