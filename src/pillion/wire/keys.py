@@ -35,6 +35,11 @@ SIGNAL_TTL_S: Final = 60
 ITERATION_TTL_S: Final = 2_592_000  # 30 days
 ALIVE_TTL_S: Final = 30
 RECOVERY_TTL_S: Final = 72 * 3600
+ROLLUP_MINUTE_TTL_S: Final = 8 * 3600
+ROLLUP_TEN_MINUTES_TTL_S: Final = 72 * 3600
+HISTOGRAM_TTL_S: Final = 8 * 3600
+DEPLOY_LOCK_TTL_S: Final = 60
+DEPLOY_MARKS_TTL_S: Final = 90 * 86_400
 
 
 def queue(name: str) -> str:
@@ -100,3 +105,23 @@ def trash(undo_id: str) -> str:
 def trash_note(undo_id: str) -> str:
     """Hash that says where the jobs of `trash(undo_id)` came from."""
     return f"{TRASH}:{undo_id}:note"
+
+
+def rollup(bucket: str) -> str:
+    """Hash of what all classes did in a bucket, such as `j|250214|8:03` (wire-format 8.1; `wire.rollup`)."""
+    return f"j|{bucket}"
+
+
+def histogram(job_class: str, minute: str) -> str:
+    """Bit field with the run times of a class in a minute, such as `h|HardJob-14-8:3` (wire-format 8.2)."""
+    return f"h|{job_class}-{minute}"
+
+
+def deploy_marks(day: date) -> str:
+    """Hash of the deploys of one UTC day: minute to label (wire-format 9)."""
+    return f"{day.year:04d}{day.month:02d}{day.day:02d}-marks"
+
+
+def deploy_lock(label: str) -> str:
+    """String that keeps a deploy of many machines from being marked by each of them."""
+    return f"deploylock-{label}"
