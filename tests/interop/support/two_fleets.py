@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Ledger:
         return wait_until(
             lambda: len(seen := self.of(jid, event)) >= times and seen[-1],
             f"{times} x {event} of {jid}",
-            lambda: f"{self.runs[-50:]}\n{self._logs()}",
+            lambda: f"{self.runs[-50:]}\n{self.logs()}",
         )
 
     def mend(self, key: str) -> None:
@@ -64,7 +64,8 @@ class Ledger:
         """Let Hold go on."""
         (self.folder / f"gate-{gate}").touch()
 
-    def _logs(self) -> str:
+    def logs(self) -> str:
+        """The end of what each worker printed."""
         return "\n".join(path.read_text(errors="replace")[-3000:] for path in self.folder.glob("*.log"))
 
 
@@ -118,6 +119,10 @@ class TwoFleets:
         seen = wait_until(found, f"{jid} in {key}", lambda: str(self.ledger.runs[-20:]))
         assert len(seen) == 1, seen
         return json.loads(seen[0][0]), seen[0][1]
+
+    def wait_until(self, condition: Callable[[], Any], what: str = "a state in Redis") -> Any:
+        """Return the first true value of `condition()`."""
+        return wait_until(condition, what, self.ledger.logs)
 
     def close(self) -> None:
         for run in self._runs:
