@@ -1,0 +1,101 @@
+"""What is read out of INFO, process records and key names, without Redis."""
+
+import json
+
+import pytest
+
+from pillion.api.redis_info import read_snapshot
+from pillion.api.survey import owned_queues, read_process
+from pillion.wire import keys
+from pillion.wire.recognise import is_ours
+
+JID = "0123456789abcdef01234567"
+
+
+class TestSnapshot:
+    def test_a_server_that_tells_nothing_leaves_everything_unknown(self):
+        snapshot = read_snapshot({}, {})
+        assert (snapshot.store, snapshot.version, snapshot.role, snapshot.memory_share) == ("unknown", None, None, None)
+        assert snapshot.version_numbers is None
+        assert snapshot.last_save_age_s is None
+
+    @pytest.mark.parametrize(
+        ("info", "store", "version"),
+        [
+            ({"redis_version": "7.0.15"}, "Redis", "7.0.15"),
+            ({"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "8.0.1"}, "Valkey", "8.0.1"),
+            ({"redis_version": "7.2.0", "dragonfly_version": "df-v1.21.2"}, "Dragonfly", "1.21.2"),
+        ],
+    )
+    def test_the_store_is_named_with_its_own_version(self, info, store, version):
+        snapshot = read_snapshot(info, {})
+        assert (snapshot.store, snapshot.version) == (store, version)
+        assert snapshot.version_numbers == tuple(map(int, info["redis_version"].split(".")[:2]))
+
+    def test_shares_and_ages(self):
+        info = {
+            "used_memory": "50",
+            "maxmemory": "200",
+            "connected_clients": "3",
+            "rdb_last_save_time": "100",
+            "latest_fork_usec": "2500",
+            "db0": "keys=7,expires=1,avg_ttl=0",
+            "role": "slave",
+        }
+        snapshot = read_snapshot(info, {"maxclients": "12", "save": ""}, now_s=160.0)
+        assert (snapshot.memory_share, snapshot.clients_share, snapshot.last_save_age_s) == (0.25, 0.25, 60.0)
+        assert (snapshot.latest_fork_s, snapshot.keys_by_database, snapshot.role) == (0.0025, {0: 7}, "replica")
+
+    def test_no_limit_of_memory_is_no_share(self):
+        assert read_snapshot({"used_memory": "50", "maxmemory": "0"}, {}).memory_share is None
+
+    def test_numbers_that_are_none_are_unknown(self):
+        assert read_snapshot({"used_memory": "much", "connected_clients": ""}, {}).used_memory_bytes is None
+
+
+class TestProcess:
+    def test_capsules_name_the_queues(self):
+        info = {"capsules": {"a": {"weights": {"high": 3, "default": 1}}, "b": {"weights": {"slow": 0}}}}
+        process = read_process("host:1:x", [json.dumps(info).encode(), b"false", b"17.5", b"2", b"10", b"1500"])
+        assert process.queues == ("high", "default", "slow")
+        assert (process.quiet, process.beat_at, process.busy, process.concurrency) == (False, 17.5, 2, 10)
+        assert process.rtt_s == 0.0015
+
+    def test_an_old_record_has_a_list_of_queues_and_its_concurrency_inside(self):
+        info = {"queues": ["default", "low"], "concurrency": 25}
+        process = read_process("host:1:x", [json.dumps(info).encode(), b"true", None, None, None, None])
+        assert (process.queues, process.concurrency, process.quiet) == (("default", "low"), 25, True)
+
+    def test_a_process_without_a_record_is_dead(self):
+        assert read_process("host:1:x", [None] * 6) is None
+
+    @pytest.mark.parametrize("info", [b"{", b"[]", b'{"capsules": [1], "queues": 5}', b'{"capsules": {"a": 1}}'])
+    def test_a_broken_record_is_a_process_that_says_nothing(self, info):
+        assert read_process("host:1:x", [info, b"?", b"x", b"x", b"x", b"x"]).queues == ()
+
+    @pytest.mark.parametrize(("record", "queues"), [(b'{"queues": ["a"]}', ("a",)), (b"{", ()), (b"{}", ())])
+    def test_queues_of_an_owner(self, record, queues):
+        assert owned_queues(record) == queues
+
+
+class TestKeys:
+    @pytest.mark.parametrize(
+        "key",
+        [
+            *("queues", "queue:mail", "schedule", "retry", "dead", "processes", "paused", "stat:processed"),
+            *("stat:failed:2026-11-22", "j|261122|8:03", "j|261122|8:0", "h|Shop::Job-22-8:3", "20261122-marks"),
+            *("deploylock-v1", f"it-{JID}", f"kj2-{JID}", "b-Xy9-jids", "cron_job:default:x", "profiles"),
+            *("web-1:4711:0123456789ab", "web-1:4711:0123456789ab:work", "web-1:4711:0123456789ab-signals"),
+            *(keys.OWNERS, keys.HEALTH, keys.SCHEDULER_LOCK, keys.alive("a:1:b"), keys.recoveries(JID)),
+            *(keys.inflight("mail", "web-1:1:0123456789ab"), keys.waiting("mail", "web-1:1:0123456789ab")),
+        ],
+    )
+    def test_of_jobs(self, key):
+        assert is_ours(key)
+
+    @pytest.mark.parametrize(
+        "key",
+        ["cache:1", "session:0123456789ab", "user:17", "queue", "rack::attack:1", "myapp:queue:mail", "", "x" * 99],
+    )
+    def test_of_others(self, key):
+        assert not is_ours(key)
