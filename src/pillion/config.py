@@ -28,6 +28,10 @@ QUEUE_NAME = re.compile(r"[A-Za-z0-9_:.\-]+")
 ErrorHandler = Callable[[BaseException, dict[str, Any], "Config"], None]
 # Called with the payload and the exception.
 DeathHandler = Callable[[dict[str, Any], BaseException], None]
+# Called after each run, in its thread, with the payload, the seconds it took, and how it ended (None: well).
+Observer = Callable[[dict[str, Any], float, BaseException | None], None]
+# Called once in a worker process, with a `pillion.features.Host`; returns a `pillion.features.Service`.
+ServiceFactory = Callable[[Any], Any]
 
 
 def validate_queue_name(name: object, option: str = "queue") -> str:
@@ -202,6 +206,10 @@ class Config:
     # it in one script; and the named Lua steps ("@name" -> function body) those may use.
     effects: list[Callable[[dict[str, Any], Any], Iterable[tuple[Any, ...]]]]
     named_steps: dict[str, str]
+    # Modules with `install(config)`, called when a worker boots; and two more things those may add to.
+    features: tuple[str, ...]
+    observers: list[Observer]
+    services: list[ServiceFactory]
     capsules: dict[str, Capsule]
 
     def __init__(self, **options: Any) -> None:
@@ -287,6 +295,8 @@ class Config:
         _whole_number("max_retries", self.max_retries, least=0)
         if self.strict_args not in ("raise", "warn", False):
             raise ConfigError("strict_args", '"raise", "warn" or False', self.strict_args)
+        if isinstance(cast("object", self.features), str):
+            raise ConfigError("features", "a list of modules", self.features)
         for name, limit in self.queue_limits.items():
             validate_queue_name(name, "queue_limits")
             if not isinstance(cast("object", limit), QueueLimit):
@@ -355,6 +365,9 @@ def _defaults() -> dict[str, Any]:
         "backtrace_cleaner": _identity,
         "effects": [],
         "named_steps": {},
+        "features": ("pillion.features.metrics",),
+        "observers": [],
+        "services": [],
         "capsules": {"default": Capsule("default")},
     }
 

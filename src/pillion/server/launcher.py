@@ -7,8 +7,8 @@ another program (behaviour 24).
 Order up:    config frozen, `startup` hooks, owner record and lease, the jobs of dead neighbours taken
              back, heartbeat, then the managers: no job is fetched before Redis knows who would hold it.
 Order down:  quiet (managers, scheduler, `quiet` hooks), managers drained with the `shutdown` hooks
-             running meanwhile, the background services, heartbeat and process record, owner record
-             (only if nothing is left in flight), `exit` hooks.
+             running meanwhile, the services of features, the background services, heartbeat and
+             process record, owner record (only if nothing is left in flight), `exit` hooks.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Parts:
     """What a launcher is made of.
 
     `managers`: one for each capsule. `background`: what runs until the end beside them (the reaper).
+    `services` are those of features: they see the end of the last job, and none of their errors stops anything.
     `lease` is the thread that renews this process's own lease. `take_back` gives back the jobs of
     processes that are known to be dead, once, before the first fetch. `on_leaving` is called when the
     lease is about to end: who else renews it should stop doing so.
@@ -67,6 +68,7 @@ class Parts:
     lease: Service
     take_back: Callable[[], object]
     on_leaving: Callable[[], object]
+    services: Sequence[Service] = ()
 
 
 class Launcher:
@@ -113,6 +115,8 @@ class Launcher:
         parts = self._parts
         for part in (parts.heartbeat, *parts.managers, parts.scheduler, *parts.background):
             part.start()
+        for service in parts.services:
+            self._guarded("starting a service", service.start)
 
     def keep_own_lease(self) -> None:
         """Nobody else renews the lease any more: do it from here on."""
@@ -154,6 +158,8 @@ class Launcher:
             self._is_quiet = True
         for manager in self._parts.managers:
             self._guarded("going quiet", manager.quiet)
+        for service in self._parts.services:
+            self._guarded("going quiet", service.quiet)
         self._parts.scheduler.stop(time.monotonic() + SCHEDULER_STOP_S)
 
     def _drain(self, deadline_s: float) -> None:
@@ -175,7 +181,7 @@ class Launcher:
 
     def _take_down(self, deadline_s: float) -> None:
         parts = self._parts
-        for part in (*parts.background, parts.heartbeat, parts.lease):
+        for part in (*parts.services, *parts.background, parts.heartbeat, parts.lease):
             self._guarded("stopping", partial(part.stop, deadline_s))
         self._guarded("leaving", parts.on_leaving)
         self._guarded("leaving the list of owners", parts.records.release)
@@ -201,7 +207,8 @@ def assemble(
 
     Parameters: `on_signal` is given signals that come through Redis. `supervised`: another process
     renews the lease, until `on_leaving` is called. `embedded`: this process belongs to another program,
-    and says so in its record. `cautious`: this process replaces one that crashed.
+    and says so in its record. `cautious`: this process replaces one that crashed. Raises what a feature raises
+    that cannot make its service.
     """
     config, storage, identity, reporter = runtime.config, runtime.storage, runtime.identity, runtime.reporter
     lifecycle = Lifecycle(config, reporter)
@@ -241,6 +248,7 @@ def assemble(
         lease=Lease(storage, lambda: [identity], reporter),
         take_back=take_back,
         on_leaving=on_leaving,
+        services=[make(runtime) for make in config.services],
     )
     launcher = Launcher(config, parts, lifecycle, reporter, supervised=supervised)
     return launcher

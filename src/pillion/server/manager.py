@@ -17,6 +17,7 @@ from pillion.errors import DecodeError, RedisError
 from pillion.log import JobLog
 from pillion.server.fetcher import Fetcher, Waiter
 from pillion.server.give_back import recovery_key
+from pillion.server.observers import as_one
 from pillion.server.outcome import Broken
 from pillion.server.processor import Processor
 from pillion.server.queue_order import queue_order
@@ -87,7 +88,8 @@ class Manager:
         policy = RetryPolicy(config.max_retries, config.backtrace_cleaner, reporter.report, random.Random())
         chain = self._capsule.server_middleware or config.server_middleware
         job_log = JobLog(log, config)
-        return Processor(self._runtime.registry.find, chain, job_log, policy)
+        observe = as_one(config.observers, reporter.report)
+        return Processor(self._runtime.registry.find, chain, job_log, policy, observe)
 
     def be_cautious(self) -> None:
         """Before `start`: the process before this one crashed, and its job may be the next again.

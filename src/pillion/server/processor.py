@@ -6,10 +6,13 @@ failure. Whatever happens, `attempt` returns one Outcome; `Settlement` then carr
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
+from pillion.config import Observer
 from pillion.definition.registry import JobDefinition
 from pillion.errors import DecodeError, Interrupted, JobArgumentError, UnknownJobClass
 from pillion.log import JobLog
@@ -26,7 +29,8 @@ from pillion.wire.payload import for_queue
 class Processor:
     """Runs jobs of one capsule. Safe to call from many threads at once.
 
-    `find` gives the definition of a class name; `chain` is the capsule's server middleware.
+    `find` gives the definition of a class name; `chain` is the capsule's server middleware. `observe` is
+    told of each run that began: it must not raise.
     """
 
     def __init__(
@@ -35,12 +39,14 @@ class Processor:
         chain: ServerChain,
         job_log: JobLog,
         policy: RetryPolicy,
+        observe: Observer | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._find = find
         self._chain = chain
         self._log = job_log
         self._policy = policy
+        self._observe = observe
         self._now_s = now_s
 
     def attempt(self, unit: UnitOfWork, slot: Slot) -> Outcome:
@@ -70,6 +76,7 @@ class Processor:
             self._log.leave(entered)
 
     def _run(self, definition: JobDefinition, payload: dict[str, Any], slot: Slot) -> None:
+        began_s = perf_counter()
         slot.enter()
         try:
             job = definition.new(payload, slot)
@@ -83,6 +90,9 @@ class Processor:
                 self._run_in_chain(definition, job, payload, slot)
         finally:
             slot.leave()
+            # Not before: an interruption could still break into the middle of it.
+            if self._observe is not None:
+                self._observe(payload, perf_counter() - began_s, sys.exception())
 
     def _run_in_chain(self, definition: JobDefinition, job: Any, payload: dict[str, Any], slot: Slot) -> None:
         def body() -> Any:
@@ -97,7 +107,7 @@ class Processor:
     def _run_logged(self, definition: JobDefinition, payload: dict[str, Any], slot: Slot) -> None:
         facts = self._log.context(payload)
         self._log.start(facts)
-        began, cpu_began = time.perf_counter(), time.thread_time()
+        began, cpu_began = perf_counter(), time.thread_time()
         tell: Callable[[dict[str, Any], float, float], None] | None = self._log.fail
         try:
             self._run(definition, payload, slot)
@@ -108,7 +118,7 @@ class Processor:
             raise
         finally:
             if tell is not None:
-                tell(facts, time.perf_counter() - began, time.thread_time() - cpu_began)
+                tell(facts, perf_counter() - began, time.thread_time() - cpu_began)
 
     def _reschedule(self, payload: dict[str, Any]) -> Outcome:
         again = for_queue(payload, int(self._now_s() * 1000))

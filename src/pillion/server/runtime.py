@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pillion.client import Client
 from pillion.config import Config
 from pillion.definition.registry import Registry
 from pillion.server.reporter import Reporter
+from pillion.server.service import PeriodicService
 from pillion.storage.sync import Storage
 
 
@@ -21,3 +23,7 @@ class Runtime:
     registry: Registry
     client: Client
     reporter: Reporter
+
+    def periodic(self, name: str, tick: Callable[[], float], *, error_wait_s: float = 1.0) -> PeriodicService:
+        """A service that calls `tick` again and again, in a thread of its own; see PeriodicService."""
+        return PeriodicService(name, tick, self.reporter, error_wait_s=error_wait_s)

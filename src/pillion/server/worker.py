@@ -25,6 +25,7 @@ from pillion.client import Client
 from pillion.config import Config
 from pillion.errors import ConfigError, RedisError
 from pillion.server.children import FAILED, HURRY, LEAVING, READY, STOPPING, Link
+from pillion.server.features import install_features
 from pillion.server.guardian import News
 from pillion.server.identity import default_tag, make_identity
 from pillion.server.launcher import Launcher, assemble
@@ -90,6 +91,7 @@ def boot(order: Order, inbox: SignalInbox, link: Link) -> tuple[Launcher, News]:
     default.run_server_blocks(config)
     require_jobs(default.registry().names(), [*order.require, *order.targets])
     devote(config, order.queues)
+    install_features(config)
     config.tag = config.tag or default_tag(directory)
     config.freeze()
     inbox.trap(names_to_trap())

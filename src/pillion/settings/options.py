@@ -108,6 +108,12 @@ def words(value: object, where: str) -> tuple[str, ...]:
     return tuple(text(item, where) for item in items)
 
 
+def modules(value: object, where: str) -> tuple[str, ...]:
+    """A list of modules. The word "none" is the empty list: an empty variable counts as not set."""
+    names = words(value, where)
+    return () if names == ("none",) else names
+
+
 def switch(value: object, where: str) -> bool:
     """True or false, also from the words people use for them in variables."""
     known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -351,6 +357,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("logged_job_attributes", words, "logged_job_attributes"),
     Option("skip_default_job_logging", switch, "skip_default_job_logging"),
     Option("log_arguments", switch, "log_arguments", ("PILLION_LOG_ARGUMENTS", "SIDEKIQ_LOG_ARGUMENTS")),
+    Option("features", modules, "features", ("PILLION_FEATURES",)),
     Option("log_level", choice(*_LEVEL_NAMES), "", ("PILLION_LOG_LEVEL",)),
     Option("log_format", choice("text", "json"), "", ("PILLION_LOG_FORMAT",)),
     Option("verbose", switch, "", ("DEBUG_INVOCATION",)),

@@ -17,7 +17,6 @@ DEAD: Final = "dead"
 PAUSED: Final = "paused"  # set of the bare names of paused queues, as Sidekiq Pro has it (wire-format 1)
 PROCESSES: Final = "processes"
 PROCESS_CLEANUP: Final = "process_cleanup"
-PAUSED: Final = "paused"  # set of bare queue names
 DEAR_LEADER: Final = "dear-leader"  # identity of the leader of a Ruby fleet (Sidekiq Enterprise)
 PROFILES: Final = "profiles"
 STAT_PROCESSED: Final = "stat:processed"
