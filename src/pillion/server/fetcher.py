@@ -9,6 +9,8 @@ Design record
 - *Who tells Redis.* The next exchange, whichever it is, carries the outbox. When every thread is
   busy with a long job there is no next exchange, so `tick` sends it; when the leader is asleep on
   idle queues, the thread that finished sends it itself.
+- *Who looks at the pauses.* Each fetch does, inside Redis. The waiter hears of a pause while the leader
+  sleeps, and sends it fetching; else `tick` hears of it while there are jobs in the buffer.
 - *Locks.* `_leader` is held while fetching and while idle; `Leases` has a lock of its own around each
   exchange, and knows nothing of this one.
 """
@@ -21,7 +23,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
 
 from pillion.errors import RedisError, RedisRefused
 from pillion.server.leases import Leases, Line
@@ -29,49 +30,12 @@ from pillion.server.prefetch import HAND_BACK_AFTER_S, Pace
 from pillion.server.reporter import Reporter
 from pillion.server.unit_of_work import UnitOfWork
 from pillion.storage.ops import work
-from pillion.storage.ops.base import Op
+from pillion.storage.waiter import Waiter
 
 log = logging.getLogger("pillion")
 
 OUTAGE_WAIT_S = 1.0
 REPORT_REFUSAL_EVERY_S = 60.0
-
-
-class Waiter(Protocol):
-    """How to sleep until there is work: `storage.queue_wait.QueueWait` or `storage.queue_poll.QueuePoll`."""
-
-    @property
-    def armed(self) -> bool:
-        """Whether a blocking move is under way."""
-        ...
-
-    def wait(self) -> bool:
-        """Sleep; True if there is work, False if woken or timed out. Raises RedisError."""
-        ...
-
-    def take_moved(self) -> list[tuple[work.Route, bytes]]:
-        """The jobs that a wait has brought into private lists, each once."""
-        ...
-
-    def wake(self) -> None:
-        """Make `wait` return, from any thread."""
-        ...
-
-    def cancel_ops(self) -> list[Op[Any]]:
-        """Ops that end every blocking move under way."""
-        ...
-
-    def settle_cancelled(self) -> bool:
-        """After `cancel_ops` was carried out. True: a move may have brought one more job into its private list."""
-        ...
-
-    def drop(self) -> None:
-        """Give up all connections."""
-        ...
-
-    def close(self) -> None:
-        """Give up everything for good."""
-        ...
 
 
 class Fetcher:
@@ -110,6 +74,7 @@ class Fetcher:
         self._dry = False  # the last fetch got less than it asked for: sleep before the next
         self._drain_wait_lists = False  # jobs may lie in the private lists
         self._refused = False
+        self._pauses_failed = False
         self._down_since = 0.0
         self._next_try = 0.0
         self._report_refusal_at = 0.0
@@ -167,6 +132,7 @@ class Fetcher:
             self._drain_wait_lists |= self._waiter.settle_cancelled()
             if self._must_drain():
                 leased += self._lease(order, 0)
+        self._obey_pauses()
         self._recovered()
         self._dry = leased < count
         return leased > 0
@@ -213,8 +179,10 @@ class Fetcher:
         moved = self._waiter.take_moved()
         if not moved:
             return None
-        if self._drain_wait_lists or (self._waiter.armed and len(self._hungry) <= len(moved)):
-            # Nobody else would go on waiting: the moves still under way have to be called off first.
+        others_wait = len(self._hungry) > len(moved)
+        if self._drain_wait_lists or self._waiter.unsure or (self._waiter.armed and not others_wait):
+            # The queue may be paused now, or nobody else would go on waiting: then the moves still under way
+            # have to be called off first. The fetch that does it brings the job, or puts it back.
             self._drain_wait_lists = True
             return None
         unit, *others = self._leases.adopt(moved)
@@ -224,8 +192,8 @@ class Fetcher:
 
     def _wait(self) -> None:
         try:
-            while not self._stopping.is_set() and not self._waiter.wait():
-                pass
+            while not self._stopping.is_set() and not self._waiter.wait(self._leases.paused):
+                self._leases.look_at_pauses(max_age_s=self._waiter.look_every_s)
         except RedisRefused as exc:
             # A full Redis refuses a blocking move but not a fetch: then ask again and again.
             if not self._refused:
@@ -233,6 +201,18 @@ class Fetcher:
             self._refused = True
             self._give_up_waiting()
             self._stopping.wait(OUTAGE_WAIT_S)
+
+    def _obey_pauses(self) -> None:
+        """Hand back what was fetched from queues that have been paused since."""
+        failure, paused = self._leases.pauses_failure, self._leases.paused
+        if failure and not self._pauses_failed:
+            error = RedisError(f"The key `paused` should be a set of names of queues: {failure}")
+            self._reporter.report(error, {"context": "Cannot see which queues are paused, so none is"})
+        self._pauses_failed = bool(failure)
+        if paused and self._buffer:
+            units = self._empty_buffer()
+            self._buffer.extendleft(unit for unit in reversed(units) if unit.queue not in paused)
+            self._leases.hand_back([unit for unit in units if unit.queue in paused])
 
     def _stand_down(self) -> None:
         """The process goes quiet: take no job any more that a fetch or a blocking move might still bring."""
@@ -274,6 +254,10 @@ class Fetcher:
         if now < self._next_try:
             return
         try:
+            if self._waiter.overhear():
+                self._leases.look_at_pauses()
+                self._obey_pauses()
+                self._waiter.wake()  # the leader may have gone to sleep with what it knew before
             if self._buffer and now - self._buffered_at > HAND_BACK_AFTER_S:
                 self._pace.forget()
                 self.hand_back_buffer()
@@ -285,12 +269,17 @@ class Fetcher:
 
     def hand_back_buffer(self) -> None:
         """Give buffered jobs back to the head of their queues. Raises RedisError; they are given back later then."""
+        units = self._empty_buffer()
+        if units:
+            self._leases.hand_back(units)
+
+    def _empty_buffer(self) -> list[UnitOfWork]:
+        """Take out what is buffered. Other threads may do so at the same time."""
         units: list[UnitOfWork] = []
         with suppress(IndexError):
             while True:
                 units.append(self._buffer.popleft())
-        if units:
-            self._leases.hand_back(units)
+        return units
 
     def hand_back(self, units: Sequence[UnitOfWork]) -> None:
         """Give these jobs back unchanged to the head of their queues. Raises RedisError, as above."""

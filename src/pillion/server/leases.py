@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from pillion.server.outbox import Outbox
 from pillion.server.prefetch import MAX_BYTES
 from pillion.server.unit_of_work import UnitOfWork
-from pillion.storage.ops import work
+from pillion.storage.ops import pause, work
 from pillion.storage.ops.base import Op
 
 log = logging.getLogger("pillion")
@@ -51,6 +52,9 @@ class Leases:
         self._unsure = False  # Redis may know of leases that we do not
         self.held: dict[int, UnitOfWork] = {}
         self.outbox = Outbox(routes, self.held)
+        self.paused: frozenset[str] = frozenset()  # the queues that were paused when Redis was asked last
+        self.pauses_failure = ""  # why it could not say, "" if it could
+        self._pauses_seen_at = 0.0
 
     def fetch(
         self, routes: Sequence[work.Route], count: int, *, first: Sequence[Op[Any]], drain: bool
@@ -76,6 +80,8 @@ class Leases:
             self._unsure = False
             self._next_token = tokens_from
             leased: list[tuple[int, list[bytes]]] = found
+            if isinstance(found, work.Fetched):
+                self._note_pauses(frozenset(routes[index].queue for index in found.paused), found.pauses_failure)
             return self._hold([(routes[index].queue, payloads) for index, payloads in leased])
 
     def adopt(self, moved: Sequence[tuple[work.Route, bytes]]) -> list[UnitOfWork]:
@@ -94,6 +100,17 @@ class Leases:
         """Tell Redis now what has been decided."""
         with self._lock:
             self._exchange([])
+
+    def look_at_pauses(self, *, max_age_s: float = 0.0) -> None:
+        """Ask which queues are paused, unless `paused` is younger than that."""
+        with self._lock:
+            if time.monotonic() - self._pauses_seen_at < max_age_s:
+                return
+            (found,) = self._exchange([pause.paused_queues()])
+            if isinstance(found, BaseException):
+                self._note_pauses(frozenset(), str(found))
+            else:
+                self._note_pauses(found & self._routes.keys(), "")
 
     def carry_out(self, ops: Sequence[Op[Any]]) -> None:
         """Send the outbox and `ops`, whose results do not matter."""
@@ -133,6 +150,10 @@ class Leases:
             self._reconcile(first, drain=True)
 
     # -- inside; `_lock` is held -----------------------------------------------------------------
+
+    def _note_pauses(self, paused: frozenset[str], failure: str) -> None:
+        """The lock makes what was noted last also what Redis said last."""
+        self.paused, self.pauses_failure, self._pauses_seen_at = paused, failure, time.monotonic()
 
     def _hold(self, found: Sequence[tuple[str, list[bytes]]]) -> list[UnitOfWork]:
         """Note the leases of the payloads found in each queue; the tokens count up."""

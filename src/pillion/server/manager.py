@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pillion.config import Capsule
 from pillion.errors import DecodeError, RedisError
 from pillion.log import JobLog
-from pillion.server.fetcher import Fetcher, Waiter
+from pillion.server.fetcher import Fetcher
 from pillion.server.give_back import recovery_key
-from pillion.server.observers import as_one
+from pillion.server.observers import Observers
 from pillion.server.outcome import Broken
 from pillion.server.processor import Processor
 from pillion.server.queue_order import queue_order
@@ -26,11 +26,13 @@ from pillion.server.runtime import Runtime
 from pillion.server.settlement import Settlement
 from pillion.server.slot import Slot, WorkEntry
 from pillion.server.unit_of_work import UnitOfWork
+from pillion.storage.control import Control
 from pillion.storage.link import Link
 from pillion.storage.ops import reap, work
 from pillion.storage.ops.work import Route
 from pillion.storage.queue_poll import QueuePoll
 from pillion.storage.queue_wait import QueueWait
+from pillion.storage.waiter import Waiter
 from pillion.wire.codec import loads_job
 
 log = logging.getLogger("pillion")
@@ -77,10 +79,16 @@ class Manager:
 
     def _make_waiter(self, routes: Sequence[Route]) -> Waiter:
         storage = self._runtime.storage
+        control = Control(storage.link_connection, [route.queue for route in routes])
         if len(routes) > MAX_BLOCKING_QUEUES:
-            return QueuePoll(self._link.ask, routes)
+            return QueuePoll(self._link.ask, routes, control=control)
         return QueueWait(
-            storage.link_connection, storage.explain, routes, timeout_s=BLOCK_S, give_up=self._link.give_up
+            storage.link_connection,
+            storage.explain,
+            routes,
+            timeout_s=BLOCK_S,
+            give_up=self._link.give_up,
+            control=control,
         )
 
     def _make_processor(self) -> Processor:
@@ -88,8 +96,8 @@ class Manager:
         policy = RetryPolicy(config.max_retries, config.backtrace_cleaner, reporter.report, random.Random())
         chain = self._capsule.server_middleware or config.server_middleware
         job_log = JobLog(log, config)
-        observe = as_one(config.observers, reporter.report)
-        return Processor(self._runtime.registry.find, chain, job_log, policy, observe)
+        observers = Observers(config.observers, reporter.report)
+        return Processor(self._runtime.registry.find, chain, job_log, policy, observers)
 
     def be_cautious(self) -> None:
         """Before `start`: the process before this one crashed, and its job may be the next again.

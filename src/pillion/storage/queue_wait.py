@@ -9,19 +9,23 @@ empties the private lists first.
 The moves that are still blocked when one has answered must not take further jobs while all threads
 are busy. So the fetch that follows a wake-up carries `CLIENT UNBLOCK` for each of them in the same
 packet; `settle_cancelled` then reads their replies.
+
+No move is armed for a queue that is known to be paused, and the same poll watches for news of pauses. With
+news `wait` ends, so that the fetch that follows calls the moves off and looks at the pauses itself; a job
+that a move has brought together with the news is left to that fetch.
 """
 
 from __future__ import annotations
 
-import select
+import math
 import socket
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import redis
 
+from pillion.storage.control import Alarm, Control, can_read
 from pillion.storage.link import NOBODY, Client, RawConnection, introduce
 from pillion.storage.ops.base import Op, command
 from pillion.storage.ops.work import Route
@@ -76,6 +80,11 @@ class _Line:
         """What Redis calls this connection."""
         return self.client.id
 
+    def rest(self) -> None:
+        """Close the connection if no move is under way: an idle one might break unseen."""
+        if self.connection is not None and not self.armed:
+            self.drop()
+
     def drop(self) -> Client:
         """Close the connection; returns who it was."""
         dropped, self.client, self.armed = self.client, NOBODY, False
@@ -89,7 +98,8 @@ class QueueWait:
     """Blocking wait on several queues. Used by one thread at a time, except for `wake`.
 
     `timeout_s` is how long each blocking move may wait before it is sent anew. `give_up` is told of each
-    connection that was closed from here, to be ended on the server too: `Link.give_up`.
+    connection that was closed from here, to be ended on the server too: `Link.give_up`. `control` brings
+    news of pauses.
     """
 
     def __init__(
@@ -100,6 +110,7 @@ class QueueWait:
         *,
         timeout_s: float,
         give_up: Callable[[Client], object] = lambda _: None,
+        control: Control | None = None,
     ) -> None:
         self._connect = connect
         self._explain = explain
@@ -107,31 +118,45 @@ class QueueWait:
         self._timeout_s = timeout_s
         self._tell_given_up = give_up
         self._moved: list[tuple[Route, bytes]] = []
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
+        self._alarm = Alarm(control)
 
-    def wait(self) -> bool:
-        """Sleep until a queue has had a job, `wake` was called, or the moves timed out.
+    def wait(self, paused: Collection[str] = ()) -> bool:
+        """Sleep until a queue has had a job, there is news of pauses, `wake` was called, or it has been long.
 
-        True if a job lies in a private list now. Raises RedisUnavailable (or what Redis answered).
+        `paused` are the names of the queues to leave alone. True: a job lies in a private list now, or
+        a fetch should look at the pauses. Raises RedisUnavailable (or what Redis answered).
         """
+        if any(line.armed and line.route.queue in paused for line in self._lines):
+            return True  # that move has to be called off
         try:
-            self._arm()
+            self._arm(paused)
             return self._select()
         except (redis.RedisError, OSError) as exc:
             self.drop()
             raise self._explain(exc) from exc
+
+    def wake(self) -> None:
+        """Make a `wait` return, from any thread."""
+        self._alarm.wake()
+
+    def overhear(self) -> bool:
+        """Whether there is news of pauses and nobody waits to hear it, from any thread. Asks nobody."""
+        return self._alarm.overhear()
 
     def take_moved(self) -> list[tuple[Route, bytes]]:
         """The jobs that lie in private lists since the last `wait`, each once."""
         moved, self._moved = self._moved, []
         return moved
 
-    def wake(self) -> None:
-        """Make a `wait` return, from any thread."""
-        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
-            self._wake_writer.send(b"!")
+    @property
+    def unsure(self) -> bool:
+        """After `wait`: what was moved may come from a queue that was paused meanwhile."""
+        return self._alarm.unsure
+
+    @property
+    def look_every_s(self) -> float:
+        """How often to look at the pauses without any news."""
+        return self._alarm.look_every_s
 
     def cancel_ops(self) -> list[Op[Any]]:
         """Ops that end every blocking move still under way."""
@@ -148,7 +173,7 @@ class QueueWait:
         """
         late = False
         for line in self._lines:
-            if line.armed and _readable(line.socket):
+            if line.armed and can_read(line.socket.fileno()):
                 try:
                     late |= line.read() is not None
                 except (redis.RedisError, OSError):
@@ -170,47 +195,32 @@ class QueueWait:
         What was moved and not taken yet is forgotten: it lies in its private list, where the next drain finds it.
         """
         self._moved.clear()
+        self._alarm.drop()
         for line in self._lines:
             self._give_up(line)
 
     def close(self) -> None:
         """Close everything for good."""
         self.drop()
-        self._wake_reader.close()
-        self._wake_writer.close()
+        self._alarm.close()
 
-    def _arm(self) -> None:
+    def _arm(self, paused: Collection[str]) -> None:
         for line in self._lines:
-            if not line.armed:
+            if line.route.queue in paused:
+                line.rest()
+            elif not line.armed:
                 line.arm(self._connect, self._timeout_s)
 
     def _select(self) -> bool:
-        lines: dict[int, _Line] = {line.socket.fileno(): line for line in self._lines}
-        poller = select.poll()
-        poller.register(self._wake_reader, select.POLLIN)
-        for fileno in lines:
-            poller.register(fileno, select.POLLIN)
-        wait_s = min(line.deadline for line in self._lines) - time.monotonic()
-        ready = poller.poll(max(0.0, wait_s) * 1000)
-        if not ready:
+        lines: dict[int, _Line] = {line.socket.fileno(): line for line in self._lines if line.armed}
+        deadline = min((line.deadline for line in lines.values()), default=math.inf)
+        ready = self._alarm.sleep(lines, min(deadline - time.monotonic(), self._timeout_s + _REPLY_MARGIN_S))
+        if not ready and time.monotonic() >= deadline:
             raise redis.TimeoutError("no answer to a blocking move")
-        for fileno, _ in ready:
-            if fileno not in lines:
-                self._drain_wakeups()
-            elif (payload := lines[fileno].read()) is not None:
+        for fileno in ready:
+            if (payload := lines[fileno].read()) is not None:
                 self._moved.append((lines[fileno].route, payload))
-        return bool(self._moved)
-
-    def _drain_wakeups(self) -> None:
-        with suppress(BlockingIOError):
-            while self._wake_reader.recv(64):
-                pass
+        return bool(self._moved) or self._alarm.news
 
     def _give_up(self, line: _Line) -> None:
         self._tell_given_up(line.drop())
-
-
-def _readable(sock: socket.socket) -> bool:
-    poller = select.poll()
-    poller.register(sock, select.POLLIN)
-    return bool(poller.poll(0))

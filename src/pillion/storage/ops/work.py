@@ -38,17 +38,38 @@ class Route:
 
 def fetch(
     routes: Sequence[Route], *, count: int, max_bytes: int, first_token: int, drain_wait_lists: bool
-) -> Op[list[tuple[int, list[bytes]]]]:
-    """Lease up to `count` jobs from the queues in the order given.
+) -> Op[Fetched]:
+    """Lease up to `count` jobs from the queues in the order given, except those that are paused.
 
     Returns pairs of (index in `routes`, payloads); tokens count up from `first_token` in that order.
     """
     names = [key for route in routes for key in (route.key, route.inflight, route.wait)]
-    return call("fetch", names, (count, max_bytes, first_token, int(drain_wait_lists)), _pairs)
+    argv = (count, max_bytes, first_token, int(drain_wait_lists))
+    return call("fetch", (*names, keys.PAUSED), argv, _fetched)
 
 
-def _pairs(reply: Any) -> list[tuple[int, list[bytes]]]:
-    return [(reply[i] - 1, reply[i + 1]) for i in range(0, len(reply), 2)]
+class Fetched(list[tuple[int, list[bytes]]]):
+    """What a fetch brought: pairs of (index of the queue, payloads).
+
+    `paused` are the indexes of the queues that are paused. `pauses_failure` is what Redis said when the
+    paused queues could not be read, "" for nothing.
+    """
+
+    paused: tuple[int, ...] = ()
+    pauses_failure: str = ""
+
+
+def _fetched(reply: Any) -> Fetched:
+    fetched = Fetched()
+    for i in range(0, len(reply), 2):
+        index, payloads = reply[i] - 1, reply[i + 1]
+        if index < 0:
+            fetched.pauses_failure = bytes(payloads[0]).decode(errors="replace")
+        elif not payloads:
+            fetched.paused = (*fetched.paused, index)
+        else:
+            fetched.append((index, payloads))
+    return fetched
 
 
 def adopt(route: Route, token: int, payload: bytes) -> Op[int]:
