@@ -53,8 +53,9 @@ def fleet(ruby_helper: RubyHelper, redis_binary: str, tmp_path_factory: pytest.T
     server = RedisProcess(redis_binary, folder)
     fleets = TwoFleets(server, tmp_path_factory.mktemp("fleet"), Ruby(ruby_helper, server.url))
     try:
-        runs = fleets.start_ruby("ruby", scheduler=False), fleets.start_pillion("python")
-        for run in runs:
+        fleets.workers |= {"ruby": fleets.start_ruby("ruby", scheduler=False)}
+        fleets.workers |= {"pillion": fleets.start_pillion("python")}
+        for run in fleets.workers.values():
             fleets.identity(run)
         yield fleets
     finally:

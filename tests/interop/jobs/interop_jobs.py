@@ -17,7 +17,7 @@ class Broken(Exception):
 class LedgerJob(Job, abstract=True):
     def note(self, event, args):
         name = type(self).__job__.wire_name
-        run = {"by": "pillion", "event": event, "class": name, "jid": self.jid, "args": list(args)}
+        run = {"by": "pillion", "pid": os.getpid(), "event": event, "class": name, "jid": self.jid, "args": list(args)}
         ledger = os.open(FOLDER / f"ledger-pillion-{os.getpid()}.jsonl", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
         os.write(ledger, (json.dumps(run) + "\n").encode())  # one write: lines of several threads never mix
         os.close(ledger)

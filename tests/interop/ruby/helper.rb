@@ -13,6 +13,7 @@ require "sidekiq/web"
 require "rack/mock"
 require "rack/session/cookie"
 
+Redis.silence_deprecations = true # of the calls that this Sidekiq makes
 ANSWERS = $stdout.dup
 $stdout.reopen($stderr) # Sidekiq logs to stdout, where only answers may go
 Sidekiq.logger.level = Logger::WARN

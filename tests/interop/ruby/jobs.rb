@@ -3,6 +3,8 @@
 require "json"
 require "sidekiq"
 
+Redis.silence_deprecations = true # of the calls that this Sidekiq makes
+
 FOLDER = ENV.fetch("INTEROP_FOLDER")
 LEDGER = File.open(File.join(FOLDER, "ledger-ruby-#{Process.pid}.jsonl"), "a").tap { |file| file.sync = true }
 
@@ -29,7 +31,8 @@ module Noted
   private
 
   def note(event, args)
-    LEDGER.write(JSON.generate({by: "ruby", event: event, class: self.class.name, jid: jid, args: args}) + "\n")
+    run = {by: "ruby", pid: Process.pid, event: event, class: self.class.name, jid: jid, args: args}
+    LEDGER.write(JSON.generate(run) + "\n")
   end
 
   def there?(name)

@@ -1,0 +1,48 @@
+"""Workers of both languages on the same queues at once."""
+
+from collections import Counter
+from threading import Thread
+
+JOBS = 10_000
+QUEUES = ("high", "low")
+
+
+def push_by_pillion(both, numbers):
+    for queue in QUEUES:
+        args = [[n, "pillion"] for n in numbers[QUEUES.index(queue) :: len(QUEUES)]]
+        both.client.push_bulk({"class": "Echo", "queue": queue, "args": args[100:]})
+        for one in args[:100]:
+            both.push("Echo", *one, queue=queue)
+
+
+def push_by_ruby(both, numbers):
+    for queue in QUEUES:
+        args = [[n, "ruby"] for n in numbers[QUEUES.index(queue) :: len(QUEUES)]]
+        both.ruby("Sidekiq::Client.push_bulk(item); nil", item={"class": "Echo", "queue": queue, "args": args[100:]})
+        code = "args.each { |one| Sidekiq::Client.push('class' => 'Echo', 'queue' => queue, 'args' => one) }; nil"
+        both.ruby(code, queue=queue, args=args[:100])
+
+
+def test_ten_thousand_jobs_run_exactly_once_and_no_trace_is_left(both):
+    for run in (both.start_ruby(*QUEUES, concurrency=5), both.start_pillion(*QUEUES, concurrency=5)):
+        both.identity(run)
+    pushes = [
+        Thread(target=push_by_pillion, args=(both, range(0, JOBS, 2))),
+        Thread(target=push_by_ruby, args=(both, range(1, JOBS, 2))),
+    ]
+    for push in pushes:
+        push.start()
+    for push in pushes:
+        push.join()
+    both.wait_until(lambda: int(both.raw.get("stat:processed") or 0) >= JOBS, "all counted")
+
+    runs = both.ledger.runs
+    assert sorted(run["args"][0] for run in runs) == list(range(JOBS))
+    assert len({run["jid"] for run in runs}) == JOBS
+    by = Counter((run["by"], run["args"][1]) for run in runs)
+    assert set(by) == {(worker, pusher) for worker in ("ruby", "pillion") for pusher in ("ruby", "pillion")}, by
+
+    stats = "now = Sidekiq::Stats.new; [now.processed, now.failed, now.enqueued, now.retry_size, now.dead_size]"
+    assert both.ruby(stats) == [JOBS, 0, 0, 0, 0]
+    left = [key for key in both.raw.keys("*") if b"inflight" in key or b":wait:" in key]
+    assert [key for key in left if both.raw.type(key) in (b"hash", b"list")] == []
