@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ class FakeRecords:
 class Process:
     """A launcher with fake parts, and the diary they all write into."""
 
-    def __init__(self, *, supervised: bool = True) -> None:
+    def __init__(self, *, supervised: bool = True, services: Sequence[str] = ()) -> None:
         self.diary: list[str] = []
         self.reports: list[BaseException] = []
         self.config = Config(error_handlers=[lambda exc, context, config: self.reports.append(exc)])
@@ -73,6 +74,8 @@ class Process:
             take_back=lambda: self.diary.append("take back"),
             on_leaving=lambda: self.diary.append("leaving"),
         )
+        self.services = [FakeService(name, self.diary) for name in services]
+        self.parts = replace(self.parts, services=self.services)
         reporter = Reporter(self.config)
         lifecycle = Lifecycle(self.config, reporter)
         self.launcher = Launcher(self.config, self.parts, lifecycle, reporter, supervised=supervised)
@@ -236,3 +239,31 @@ def test_hurry_moves_the_deadline_of_the_managers_to_now(process: Process) -> No
 
 def test_a_process_that_never_started_can_be_stopped(process: Process) -> None:
     assert process.stop()[-1] == "hook exit"
+
+
+# -- services of features -------------------------------------------------------------------------
+
+
+def test_services_come_last_and_see_the_end_of_the_last_job() -> None:
+    process = Process(services=["metrics"])
+    process.launcher.start()
+    assert process.diary[-1] == "start metrics"
+    diary = process.stop()
+    assert index_of(diary, "stop manager", "stop metrics", "stop reaper", "stop heartbeat") == sorted(
+        index_of(diary, "stop manager", "stop metrics", "stop reaper", "stop heartbeat")
+    )
+    assert "quiet metrics" in diary
+
+
+@pytest.mark.parametrize("step", ["start", "quiet", "stop"])
+def test_a_service_that_fails_harms_neither_jobs_nor_other_services(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process(services=["broken", "sound"])
+
+    def fail(*args: object) -> None:
+        raise ValueError(step)
+
+    monkeypatch.setattr(process.services[0], step, fail)
+    process.launcher.start()
+    process.stop()
+    assert [str(exc) for exc in process.reports] == [step]
+    assert {"stop manager", "stop sound", "stop heartbeat", "release", "hook exit"} <= set(process.diary)

@@ -9,36 +9,25 @@ from typing import Any
 from pillion.config import Observer
 
 REPORT_EVERY_S = 60.0
+Report = Callable[[BaseException, Mapping[str, Any]], object]
 
 
-def as_one(
-    observers: Sequence[Observer],
-    report: Callable[[BaseException, Mapping[str, Any]], object],
-    clock: Callable[[], float] = time.monotonic,
-) -> Observer | None:
-    """One observer that tells all and never raises; None if there is nobody to tell.
+class Observers:
+    """Those to tell of a run, and what happens when one of them fails.
 
-    An error goes to `report`, but only once in REPORT_EVERY_S: the next job would bring the same. `clock`
-    is in seconds.
+    Its errors go to `report`, but only one in REPORT_EVERY_S: the next job would bring the same. `clock` is
+    in seconds. The loop over `each` stands in the Processor: it is run for every job.
     """
-    if not observers:
-        return None
-    silent_until_s = float("-inf")
 
-    def failed(exc: BaseException, payload: dict[str, Any]) -> None:
-        nonlocal silent_until_s
-        now_s = clock()
-        if now_s >= silent_until_s:
-            silent_until_s = now_s + REPORT_EVERY_S
-            report(exc, {"context": "Error in an observer of jobs", "job": payload})
+    def __init__(self, each: Sequence[Observer], report: Report, clock: Callable[[], float] = time.monotonic) -> None:
+        self.each = tuple(each)
+        self._report = report
+        self._clock = clock
+        self._silent_until_s = float("-inf")
 
-    told = tuple(observers)
-
-    def tell(payload: dict[str, Any], elapsed_s: float, error: BaseException | None) -> None:
-        for observe in told:
-            try:
-                observe(payload, elapsed_s, error)
-            except Exception as exc:  # noqa: BLE001 - the job is what counts
-                failed(exc, payload)
-
-    return tell
+    def failed(self, exc: BaseException, payload: dict[str, Any]) -> None:
+        """An observer has raised `exc` on the job `payload`."""
+        now_s = self._clock()
+        if now_s >= self._silent_until_s:
+            self._silent_until_s = now_s + REPORT_EVERY_S
+            self._report(exc, {"context": "Error in an observer of jobs", "job": payload})

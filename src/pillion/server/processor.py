@@ -6,17 +6,17 @@ failure. Whatever happens, `attempt` returns one Outcome; `Settlement` then carr
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
+from sys import exception
 from time import perf_counter
 from typing import Any
 
-from pillion.config import Observer
 from pillion.definition.registry import JobDefinition
 from pillion.errors import DecodeError, Interrupted, JobArgumentError, UnknownJobClass
 from pillion.log import JobLog
 from pillion.middleware import ServerChain
+from pillion.server.observers import Observers
 from pillion.server.outcome import ABANDONED, DONE, Malformed, Outcome, Reschedule
 from pillion.server.retry import Failure, RetryPolicy, decide
 from pillion.server.slot import Slot
@@ -29,8 +29,8 @@ from pillion.wire.payload import for_queue
 class Processor:
     """Runs jobs of one capsule. Safe to call from many threads at once.
 
-    `find` gives the definition of a class name; `chain` is the capsule's server middleware. `observe` is
-    told of each run that began: it must not raise.
+    `find` gives the definition of a class name; `chain` is the capsule's server middleware. `observers`
+    are told of each run that began.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class Processor:
         chain: ServerChain,
         job_log: JobLog,
         policy: RetryPolicy,
-        observe: Observer | None = None,
+        observers: Observers,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._find = find
         self._chain = chain
         self._log = job_log
         self._policy = policy
-        self._observe = observe
+        self._observers = observers
         self._now_s = now_s
 
     def attempt(self, unit: UnitOfWork, slot: Slot) -> Outcome:
@@ -91,8 +91,11 @@ class Processor:
         finally:
             slot.leave()
             # Not before: an interruption could still break into the middle of it.
-            if self._observe is not None:
-                self._observe(payload, perf_counter() - began_s, sys.exception())
+            for observe in self._observers.each:
+                try:
+                    observe(payload, perf_counter() - began_s, exception())
+                except Exception as exc:  # noqa: BLE001 - the job is what counts
+                    self._observers.failed(exc, payload)
 
     def _run_in_chain(self, definition: JobDefinition, job: Any, payload: dict[str, Any], slot: Slot) -> None:
         def body() -> Any:

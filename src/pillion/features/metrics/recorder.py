@@ -81,7 +81,7 @@ class Recorder:
         A failed run counts without its time. One that stopped on purpose (Interrupted) has not failed.
         """
         try:
-            cell = self._own.cells[payload.get("wrapped") or payload["class"]]
+            cell = self._own.cells[payload["wrapped" if "wrapped" in payload else "class"]]
         except (KeyError, TypeError):
             cell = self._cell(payload)
         if error is not None and not isinstance(error, Interrupted):
