@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final, cast
 
 from pillion.api import bulk
 from pillion.api.bulk import Result
@@ -17,10 +17,11 @@ from pillion.api.ranking import Cursor
 from pillion.api.record import JobData
 from pillion.api.undo import DEFAULT_UNDO_S, REMOVE_MEMBERS_COMMANDS
 from pillion.api.undo import new_bin as make_bin
-from pillion.errors import ConfigError
+from pillion.errors import ConfigError, InvalidJob
 from pillion.storage.ops.sets import Scored
 from pillion.storage.ops.undo import Bin
-from pillion.wire import keys
+from pillion.wire import codec, keys
+from pillion.wire.text import shown
 from pillion.wire.timestamps import Interval, due_at
 
 TO_QUEUE_COMMANDS: Final = ("EVALSHA", "ZSCORE", "ZREM", "LPUSH", "SADD", "ZADD")
@@ -137,6 +138,19 @@ def to_time(fleet: Fleet, set_name: str, at: Interval | None, by: float | timede
     if at is not None:
         return bulk.ToTime(fleet, set_name, at_s=due_at(at, fleet.clock()))
     return bulk.ToTime(fleet, set_name, by_s=by.total_seconds() if isinstance(by, timedelta) else _seconds(by))
+
+
+def stored_form(payload: object) -> bytes:
+    """The bytes of a job. Raises InvalidJob if it has no class, or is no map."""
+    if isinstance(payload, bytes):
+        job = codec.loads_job(payload)
+    elif isinstance(payload, Mapping):
+        job = dict(cast("Mapping[str, Any]", payload))
+    else:
+        raise InvalidJob("item", f"A job must be a map, or the bytes of one, got {shown(payload)}.")
+    if not isinstance(job.get("class"), str) or not job["class"]:
+        raise InvalidJob("class", f"class: expected the name of a job class, got {shown(job.get('class'))}.")
+    return payload if isinstance(payload, bytes) else codec.dumps(job)
 
 
 def _seconds(by: object) -> float:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pillion.api.plan import Plan, ask, ask_all
+from pillion.errors import ConfigError
 from pillion.storage.ops import sets as ops
 from pillion.storage.ops.sets import Scored
 
@@ -188,6 +189,15 @@ class Walker:
         """Choose the size of the next page by the members of this one."""
         mean = max(1.0, sum(len(item.member) for item in page) / len(page))
         self._size = max(1, min(MAX_PAGE, self._size * _GROWTH, int(_PAGE_BYTES / mean)))
+
+
+def order_of(given: object) -> Order:
+    """`given`, if it is an order. Raises ConfigError."""
+    if given == "desc":
+        return "desc"
+    if given == "asc":
+        return "asc"
+    raise ConfigError("order", '"desc" (the latest first) or "asc"', given)
 
 
 def skipping(set_key: str, order: Order, skip: int) -> Plan[Cursor | None]:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from pillion.api import bulk
 from pillion.api.bulk import Progress, Result, Stop
@@ -18,21 +18,21 @@ from pillion.api.entry import (
     Page,
     SortedEntry,
     new_bin,
+    stored_form,
     to_time,
 )
 from pillion.api.filters import Filter, Moment, require, seconds_of
 from pillion.api.fleet import DEFAULT, Fleet
 from pillion.api.plan import Item, Plan, Stream, ask, ask_all
-from pillion.api.ranking import MAX_PAGE, WALK_COMMANDS, Bounds, Cursor, Order, Walker, skipping
+from pillion.api.ranking import MAX_PAGE, WALK_COMMANDS, Bounds, Cursor, Order, Walker, order_of, skipping
 from pillion.api.undo import REMOVE_ALL_COMMANDS, REMOVE_MEMBERS_COMMANDS, Removed, remove_all
 from pillion.client.intake import WAKE_WITHIN_S
-from pillion.errors import ConfigError, InvalidJob
+from pillion.errors import ConfigError
 from pillion.storage.ops import promote as promote_ops
 from pillion.storage.ops import push as push_ops
 from pillion.storage.ops import sets as ops
 from pillion.storage.ops.sets import Scored
 from pillion.wire import codec, keys
-from pillion.wire.text import shown
 from pillion.wire.timestamps import Interval, due_at
 
 Payload = Mapping[str, Any] | bytes
@@ -67,7 +67,7 @@ class JobSet:
     @stream_call(*WALK_COMMANDS, cost=_PAGE_COST, trips="1 a page")
     def each(self, *, order: Order = "desc") -> Stream[SortedEntry]:
         """Every entry; `for entry in RetrySet()` is the same. They may be acted on, or deleted by others, meanwhile."""
-        walker = Walker(self.name, _order(order))
+        walker = Walker(self.name, order_of(order))
         while not walker.finished:
             for scored in (yield from walker.next()):
                 yield Item(self._entry(scored))
@@ -88,8 +88,8 @@ class JobSet:
         _check_count("size", size, least=1, most=MAX_PAGE)
         _check_count("skip", skip, least=0)
         if cursor is None:
-            cursor = yield from skipping(self.name, _order(order), skip)
-        walker = Walker(self.name, _order(order), cursor)
+            cursor = yield from skipping(self.name, order_of(order), skip)
+        walker = Walker(self.name, order_of(order), cursor)
         entries: list[SortedEntry] = []
         weight = 0
         while not walker.finished and len(entries) < size and weight < _PAGE_BYTES:
@@ -165,7 +165,7 @@ class JobSet:
         """
         _check_count("limit", limit, least=1)
         wanted = require(which)
-        walker = Walker(self.name, _order(order), cursor, wanted.bounds)
+        walker = Walker(self.name, order_of(order), cursor, wanted.bounds)
         found: list[SortedEntry] = []
         scanned = 0
         until = time.monotonic() + seconds_of("budget_s", budget_s)
@@ -233,7 +233,7 @@ class JobSet:
         For what came from elsewhere. No client middleware runs and nothing is added to the payload. Raises
         InvalidJob if it is no job.
         """
-        at_s, stored = due_at(at, self.fleet.clock()), _stored(payload)
+        at_s, stored = due_at(at, self.fleet.clock()), stored_form(payload)
         wake = push_ops.wake_scheduler() if at_s < self.fleet.clock() + WAKE_WITHIN_S else []
         yield from ask_all([ops.add(self.name, at_s, stored), *wake])
 
@@ -352,7 +352,7 @@ class DeadSet(_Retryable):
         `notify` and `error` as for `SortedEntry.kill`; without `trim` the set is left longer than its limits.
         Raises InvalidJob if it is no job.
         """
-        stored = _stored(payload)
+        stored = stored_form(payload)
         steps: list[Any] = [ops.add(self.name, self.fleet.clock(), stored)]
         yield from ask_all([*steps, bulk.bury(self.fleet, self.name, [])] if trim else steps, atomic=True)
         if notify:
@@ -379,30 +379,9 @@ class DeadSet(_Retryable):
                 return trimmed
 
 
-def _stored(payload: object) -> bytes:
-    """The bytes of a job. Raises InvalidJob if it has no class, or is no map."""
-    if isinstance(payload, bytes):
-        job = codec.loads_job(payload)
-    elif isinstance(payload, Mapping):
-        job = dict(cast("Mapping[str, Any]", payload))
-    else:
-        raise InvalidJob("item", f"A job must be a map, or the bytes of one, got {shown(payload)}.")
-    if not isinstance(job.get("class"), str) or not job["class"]:
-        raise InvalidJob("class", f"class: expected the name of a job class, got {shown(job.get('class'))}.")
-    return payload if isinstance(payload, bytes) else codec.dumps(job)
-
-
 def _check_text(option: str, given: object, hint: str = "") -> None:
     if not isinstance(given, str) or not given:
         raise ConfigError(option, "a text that is not empty", given, hint)
-
-
-def _order(given: object) -> Order:
-    if given == "desc":
-        return "desc"
-    if given == "asc":
-        return "asc"
-    raise ConfigError("order", '"desc" (the latest first) or "asc"', given)
 
 
 def _check_count(option: str, given: object, *, least: int, most: float = math.inf) -> None:
