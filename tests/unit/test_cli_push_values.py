@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pillion.cli.push import make_item, read_argument, read_duration, read_moment, read_pair
+from pillion.cli.push import make_item, read_argument, read_pair
+from pillion.cli.times import read_duration, read_moment
 from pillion.errors import ConfigError
 
 

@@ -7,25 +7,16 @@ push to workers of any language.
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from pillion.cli.times import read_duration, read_moment, reader
 from pillion.errors import ConfigError
 
-T = TypeVar("T")
-
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw]?)")
-# A number alone is seconds; behind a unit it needs one too: "1h30" could mean either.
-_DURATION = re.compile(r"\d+(?:\.\d+)?|(?:\d+(?:\.\d+)?[smhdw])+")
-# Ten digits, so that 20260101 is no moment in 1970.
-_EPOCH = re.compile(r"\d{10}(?:\.\d+)?")
 # Each of these has an argument or an option of its own.
 _NOT_SETTABLE = {"class": "NAME", "args": "ARGS", "queue": "--queue", "at": "--at"}
 
@@ -41,27 +32,6 @@ def read_argument(text: str) -> Any:
 def _refuse(constant: str) -> None:
     """NaN and Infinity are no JSON, though Python's parser takes them."""
     raise ValueError(constant)
-
-
-def read_duration(text: str) -> float:
-    """Seconds in "90", "5m", "1.5h", "2d" or "1h30m". Raises ConfigError."""
-    if not _DURATION.fullmatch(text):
-        raise ConfigError("--in", "a length of time such as 90, 5m, 2h, 1d or 1h30m", text)
-    return sum(float(number) * _UNITS_S[unit or "s"] for number, unit in _PART.findall(text))
-
-
-def read_moment(text: str) -> float:
-    """Epoch seconds of "2026-01-01T00:00:00Z", another ISO time with an offset, or "1767225600". Raises ConfigError."""
-    if _EPOCH.fullmatch(text):
-        return float(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError("--at", "a time such as 2026-01-01T00:00:00Z", text) from None
-    if moment.tzinfo is None:
-        hint = "Put Z (UTC) or an offset such as +02:00 behind it: a worker may live in another time zone."
-        raise ConfigError("--at", "a time with its time zone", text, hint)
-    return moment.timestamp()
 
 
 def read_pair(text: str) -> tuple[str, Any]:
@@ -95,27 +65,16 @@ def make_item(
     return item
 
 
-def _reader(read: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """A click callback that puts `read` around one value or each of many."""
-
-    def callback(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-        if value is None:
-            return None
-        return [read(one) for one in value] if isinstance(value, tuple) else read(value)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-
-    return callback
-
-
 @click.command("push")
 @click.argument("name")
 @click.argument("args", nargs=-1)
 @click.option(
-    "--in", "delay_s", metavar="TIME", callback=_reader(read_duration), help="Run it after 90, 5m, 2h, 1d ..."
+    "--in", "delay_s", metavar="TIME", callback=reader(read_duration), help="Run it after 90, 5m, 2h, 1d ..."
 )
-@click.option("--at", "moment_s", metavar="TIME", callback=_reader(read_moment), help="Run it at 2026-01-01T00:00:00Z.")
+@click.option("--at", "moment_s", metavar="TIME", callback=reader(read_moment), help="Run it at 2026-01-01T00:00:00Z.")
 @click.option("-q", "--queue", metavar="QUEUE", help="Push to this queue (default: default).")
 @click.option(
-    "--set", "pairs", metavar="KEY=VALUE", multiple=True, callback=_reader(read_pair), help="A job option: retry=5."
+    "--set", "pairs", metavar="KEY=VALUE", multiple=True, callback=reader(read_pair), help="A job option: retry=5."
 )
 @click.option("-C", "--config", "config_file", metavar="FILE", help="Settings file; says where Redis is.")
 @click.option("-e", "--environment", metavar="NAME", help="Section of the settings file.")
