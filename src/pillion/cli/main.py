@@ -22,7 +22,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "push": ("pillion.cli.push", "Push one job by hand and print its jid."),
         "demo": ("pillion.cli.demo.command", "Watch it work: a job for every file of Python's standard library."),
         "lint": ("pillion.cli.lint.command", "Check the jobs in Python files against the rules of good jobs."),
+        "stats": ("pillion.cli.stats", "Print how much was processed, failed, waits and runs."),
+        "processes": ("pillion.cli.processes", "List the worker processes; tell them to be quiet or to stop."),
         "doctor": ("pillion.cli.doctor", "Examine Redis, workers and queues, and say what to do."),
+        "check": ("pillion.cli.check", "Check processes, queues or Redis: one line and an exit code, for cron."),
         "deploy": ("pillion.cli.deploy", "Mark a deploy in the charts of the metrics."),
         "version": ("pillion.cli.version", "Print the versions of Pillion and of what it stands on."),
     }
