@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import cast
+from typing import Any, cast
 
 from pillion.api.call import call
 from pillion.api.deploy import Mark, read_marks
@@ -24,6 +24,7 @@ DEFAULT_MINUTES = 60
 MAX_MINUTES = 480  # minutes are kept for 8 hours
 MAX_HOURS = 72
 METRICS = ("p", "f", "ms", "s")
+JobClass = Any  # a job as `pillion.Job` or `pillion.job` makes it: it has its definition as `__job__`
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ class Metrics:
         cost="O(B+D), B = buckets (at most 480), D = deploys of the days they are in",
     )
     def for_job(
-        self, job_class: str | type, *, minutes: int | None = None, hours: int | None = None
+        self, job_class: str | JobClass, *, minutes: int | None = None, hours: int | None = None
     ) -> Plan[MetricsResult]:
         """What one class did. It is in the result also if it did not run.
 
@@ -182,7 +183,7 @@ def _amount(option: str, value: object) -> int:
 
 
 def _class_name(job_class: object) -> str:
-    name = job_class if isinstance(job_class, str) else getattr(job_class, "wire_name", None)
+    name = job_class if isinstance(job_class, str) else getattr(getattr(job_class, "__job__", None), "wire_name", None)
     if isinstance(name, str) and name:
         return name
     raise ConfigError("job_class", "a job class or its name on the wire", job_class)
