@@ -38,6 +38,7 @@ class RedisSnapshot:
     used_memory_bytes: int | None = None
     peak_memory_bytes: int | None = None
     max_memory_bytes: int | None = None  # 0: no limit is set
+    machine_memory_bytes: int | None = None  # of the machine that it runs on
     maxmemory_policy: str | None = None
     aof_enabled: bool | None = None
     aof_last_write_ok: bool | None = None
@@ -64,6 +65,11 @@ class RedisSnapshot:
         if not self.max_memory_bytes or self.used_memory_bytes is None:
             return None
         return self.used_memory_bytes / self.max_memory_bytes
+
+    @property
+    def memory_limit_bytes(self) -> int | None:
+        """What its memory can grow to: maxmemory; without one, the memory of its machine; None if unknown."""
+        return self.max_memory_bytes or self.machine_memory_bytes
 
     @property
     def clients_share(self) -> float | None:
@@ -176,6 +182,7 @@ def read_snapshot(
         used_memory_bytes=_int(info.get("used_memory")),
         peak_memory_bytes=_int(info.get("used_memory_peak")),
         max_memory_bytes=_int(info.get("maxmemory")),
+        machine_memory_bytes=_int(info.get("total_system_memory")),
         maxmemory_policy=info.get("maxmemory_policy"),
         aof_enabled=_flag(info.get("aof_enabled")),
         aof_last_write_ok=_is(info.get("aof_last_write_status"), "ok"),

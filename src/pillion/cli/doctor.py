@@ -7,10 +7,11 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from pillion.cli.redis_options import open_fleet, redis_options
 
 if TYPE_CHECKING:
     from pillion.api.doctor import Finding
@@ -27,8 +28,7 @@ _WIDTH = 110
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--strict", is_flag=True, help="Exit with 2 for warnings too.")
-@click.option("-C", "--config", "config_file", metavar="FILE", help="Settings file; says where Redis is.")
-@click.option("-e", "--environment", metavar="NAME", help="Section of the settings file.")
+@redis_options
 def command(*, as_json: bool, strict: bool, config_file: str | None, environment: str | None) -> None:
     """Examine the Redis, the workers and the queues, and say what to do.
 
@@ -44,15 +44,9 @@ def command(*, as_json: bool, strict: bool, config_file: str | None, environment
       pillion doctor --strict --json
     """
     from pillion.api.doctor import Doctor, worst
-    from pillion.api.fleet import Fleet
-    from pillion.settings.sources import load_config
 
-    config = load_config({"config": config_file, "environment": environment}, cwd=Path.cwd()).config
-    fleet = Fleet(config)
-    try:
+    with open_fleet(config_file, environment) as fleet:
         findings = Doctor(fleet=fleet).examine()
-    finally:
-        fleet.close()
     level = worst(findings)
     if as_json:
         click.echo(json.dumps({"level": level, "findings": [asdict(finding) for finding in findings]}, indent=2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from pillion.storage.ops.base import Op
@@ -51,11 +50,6 @@ def counters() -> Op[tuple[int, int]]:
     return Op(("MGET", keys.STAT_PROCESSED, keys.STAT_FAILED), _two_numbers)
 
 
-def class_counts(rollup_key: str) -> Op[dict[str, int]]:
-    """One minute of the metrics: field (`Class|p`, `Class|f`, `Class|ms`) to number (wire-format 8.1)."""
-    return Op(("HGETALL", rollup_key), _numbers)
-
-
 # -- reading replies -----------------------------------------------------------------------------------
 
 
@@ -73,17 +67,6 @@ def _text(name: bytes) -> str:
 
 def _bytes_or_none(reply: Any) -> bytes | None:
     return None if reply is None else bytes(reply)
-
-
-def _pairs(reply: Any) -> Sequence[tuple[bytes, bytes]]:
-    # RESP3 answers a map, RESP2 a flat list.
-    if isinstance(reply, dict):
-        return list(reply.items())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return list(zip(reply[::2], reply[1::2], strict=True))
-
-
-def _numbers(reply: Any) -> dict[str, int]:
-    return {_text(name): _whole(value) for name, value in _pairs(reply)}
 
 
 def _two_numbers(reply: Any) -> tuple[int, int]:
