@@ -132,7 +132,7 @@ class Walker:
             self._rank = yield from self._locate()
         early = 1
         while True:
-            start, stop = max(0, self._rank - early), self._rank + size
+            start, stop = max(0, self._rank - early), self._rank + size + 1  # one more tells whether there is more
             items = yield from ask(ops.by_rank(self._key, start, stop - 1, reverse=self._reverse))
             is_end = len(items) < stop - start
             if self._is_exact(start, items, is_end=is_end):
