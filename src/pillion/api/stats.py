@@ -85,7 +85,6 @@ class Stats:
     @call(
         "GET",
         "ZCARD",
-        "SCARD",
         "SMEMBERS",
         "LLEN",
         "LINDEX",
