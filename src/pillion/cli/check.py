@@ -76,7 +76,7 @@ def check(function: Callable[..., Any]) -> click.Command:
     ) -> None:
         try:
             code, line, alerts = _carry_out(
-                function(**own), targets, {"config": config_file, "environment": environment}
+                function(**own), targets, {"config_file": config_file, "environment": environment}
             )
         except PillionError as exc:
             code, line, alerts = UNKNOWN, str(exc), []
