@@ -127,12 +127,14 @@ class TestSeenByPillion:
 class TestSteering:
     """Signals lie in a list, from which each process takes one with each beat."""
 
-    def test_ruby_quiets_and_stops_pillion(self, both):
-        quieted, stopped = both.start_pillion("python"), both.start_pillion("python")
-        names = [both.identity(run) for run in (quieted, stopped)]
+    def test_ruby_quiets_and_stops_pillion_by_its_api_and_its_web_app(self, both):
+        quieted, stopped, stopped_in_browser = (both.start_pillion("python") for _ in range(3))
+        names = [both.identity(run) for run in (quieted, stopped, stopped_in_browser)]
         both.ruby(f"({PROCESS}).quiet!", name=names[0])
         both.ruby(f"({PROCESS}).stop!", name=names[1])
+        both.ruby.press("/busy", "/busy", identity=names[2], stop="1")
         stopped.wait_gone()
+        stopped_in_browser.wait_gone()
         quieted.wait_log("TSTP")
         assert both.ruby("Sidekiq::ProcessSet.new(false).map(&:identity)") == names[:1]
         jid = both.push("Echo", queue="python")

@@ -58,3 +58,19 @@ class Hold(LedgerJob, wire_name="Hold"):
         while not (FOLDER / f"gate-{name}").exists():
             time.sleep(0.01)  # the gate is a file: nothing signals it
         self.note("ran", [name])
+
+
+# Classes of the Ruby programs that wrote newer_ruby.json.
+class HardJob(LedgerJob, wire_name="HardJob"):
+    def perform(self, *args):
+        self.note("ran", args)
+
+
+class Wrapper(LedgerJob, wire_name="Sidekiq::ActiveJob::Wrapper"):
+    def perform(self, serialized):
+        self.note("ran", [serialized])
+
+
+class JobWrapper(LedgerJob, wire_name="ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper"):
+    def perform(self, serialized):
+        self.note("ran", [serialized])

@@ -119,9 +119,10 @@ class TwoFleets:
         command += ["-c", str(concurrency), "-t", str(timeout_s)]
         return self._start("ruby", command, queues, INTEROP_SCHEDULER="on" if scheduler else "off")
 
-    def start_pillion(self, *queues: str, concurrency: int = 2) -> Worker:
+    def start_pillion(self, *queues: str, concurrency: int = 2, timeout_s: int = 5) -> Worker:
         """Start a Pillion worker on these queues. It is not ready yet."""
-        command = [sys.executable, "-m", "pillion", "run", "interop_jobs", "-c", str(concurrency)]
+        command = [sys.executable, "-m", "pillion", "run", "interop_jobs"]
+        command += ["-c", str(concurrency), "-t", str(timeout_s)]
         path = [str(HERE / "jobs"), *filter(None, [os.environ.get("PYTHONPATH")])]
         return self._start("pillion", command, queues, PYTHONPATH=os.pathsep.join(path))
 
