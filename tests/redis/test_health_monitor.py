@@ -8,7 +8,7 @@ import pytest
 
 from pillion.api.fleet import Fleet
 from pillion.config import Config
-from pillion.features.health import HealthMonitor, Thresholds
+from pillion.features.health import HealthMonitor, Probe, Thresholds
 
 NOW_S = 1_790_000_000.0
 
@@ -183,6 +183,25 @@ class TestRedis:
         own_redis.start()
         assert states(one.run_once()) == [("redis_unreachable", "recovered")]
         assert one.run_once() == []
+
+
+class TestProbes:
+    def test_a_number_of_the_business_is_told_and_its_end_too(self, monitor, raw):
+        unsent = [2]
+        probe = Probe("unsent orders", lambda: unsent[0], most=0)
+        fill(raw, "critical", 101)
+        assert states(monitor("queues", probes=[probe]).run_once()) == [
+            ("queue_size_warning:critical", "new"),
+            ("probe:unsent orders", "new"),
+        ]
+        assert monitor("queues").run_once() == []  # a monitor without this probe does not take it for over
+        unsent[0] = 0
+        assert states(monitor("queues", probes=[probe]).run_once()) == [("probe:unsent orders", "recovered")]
+
+    def test_goes_on_without_redis(self, monitor, own_redis):
+        own_redis.kill()
+        one = monitor("queues", url=own_redis.url, probes=[Probe("unsent orders", lambda: 1, most=0)])
+        assert states(one.run_once()) == [("redis_unreachable", "new"), ("probe:unsent orders", "new")]
 
 
 def test_a_loop_goes_on_until_it_is_stopped(monitor, raw):

@@ -7,7 +7,7 @@ import pytest
 from pillion.api.redis_info import RedisSnapshot
 from pillion.api.survey import ProcessFacts, QueueFacts
 from pillion.errors import ConfigError
-from pillion.features.health import Alert, HealthMonitor, Thresholds
+from pillion.features.health import Alert, HealthMonitor, Probe, Thresholds
 from pillion.features.health.memory import decide
 from pillion.features.health.rules import (
     Counted,
@@ -143,6 +143,21 @@ class TestRedis:
         assert len(redis_alerts(RedisSnapshot("Redis", used_memory_bytes=10 * MB + 1), limits)) == 1
 
 
+class TestProbe:
+    @pytest.mark.parametrize(("value", "message"), [(0, None), (1, "unsent orders: 1 (limit 0)")])
+    def test_a_number_that_must_not_be_above(self, value, message):
+        found = Probe("unsent orders", lambda: value, most=0).alerts()
+        assert [alert.message for alert in found] == ([message] if message else [])
+
+    def test_one_that_cannot_be_measured_is_critical(self):
+        def measure():
+            raise OSError("no database")
+
+        (alert,) = Probe("unsent orders", measure, most=0).alerts()
+        assert (alert.name, alert.level) == ("probe:unsent orders", "critical")
+        assert "no database" in alert.message
+
+
 class TestTelling:
     """One message for a state, another when it goes on for long, and one when it is over."""
 
@@ -151,7 +166,7 @@ class TestTelling:
 
     def tell(self, known, alerts, now_s, kinds=KINDS):
         """What is told, as (state, since), and what is remembered afterwards."""
-        tellings = decide(known, alerts, kinds, now_s=now_s, repeat_s=3600)
+        tellings = decide(known, alerts, lambda alert: alert.kind in kinds, now_s=now_s, repeat_s=3600)
         memory = {**known, **{telling.alert.name: telling.record for telling in tellings}}
         return [(telling.alert.state, telling.alert.since) for telling in tellings], {
             k: v for k, v in memory.items() if v

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pillion.features.health.alert import Alert, HealthError
 from pillion.features.health.monitor import HealthMonitor
+from pillion.features.health.probe import Probe
 from pillion.features.health.sinks import Sink, email, error_catcher, log_sink, webhook
 from pillion.features.health.thresholds import Thresholds
 
@@ -18,6 +19,7 @@ __all__ = [
     "Alert",
     "HealthError",
     "HealthMonitor",
+    "Probe",
     "Sink",
     "Thresholds",
     "email",

@@ -19,6 +19,7 @@ MEMORY = "redis_memory_warning"
 CLIENTS = "redis_clients_warning"
 LATENCY = "redis_latency_warning"
 UNREACHABLE = "redis_unreachable"
+PROBE = "probe"
 
 
 class HealthError(PillionError):

@@ -7,7 +7,7 @@ tell, and replaces each record with a compare-and-set; who wins it sends the mes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from pillion.errors import DecodeError
@@ -32,22 +32,22 @@ class _Record:
 def decide(
     known: Mapping[str, bytes],
     alerts: Sequence[Alert],
-    kinds: Collection[str],
+    looked_at: Callable[[Alert], bool],
     *,
     now_s: float,
     repeat_s: float,
 ) -> list[Telling]:
     """What is to be told now.
 
-    Parameters: `known` is alert name to record; `alerts` is what is wrong now; `kinds` are the kinds that
-    were looked at, so that what is not among `alerts` is over. What is still wrong is told again after
-    `repeat_s` seconds, or when its level has risen to critical.
+    Parameters: `known` is alert name to record; `alerts` is what is wrong now; `looked_at` says of an alert
+    whether it would be among these if it still were so, else it is not over. What is still wrong is told
+    again after `repeat_s` seconds, or when its level has risen to critical.
     """
     told = [telling for alert in alerts if (telling := _about(alert, known.get(alert.name), now_s, repeat_s))]
     wrong = {alert.name for alert in alerts}
     for name, raw in known.items():
         record = _read(raw)
-        if name not in wrong and record is not None and record.alert.kind in kinds:
+        if name not in wrong and record is not None and looked_at(record.alert):
             told.append(Telling(replace(record.alert, state="recovered", at=now_s), b""))
     return told
 

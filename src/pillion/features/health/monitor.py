@@ -19,6 +19,7 @@ from pillion.features.health import alert as kinds
 from pillion.features.health import rules
 from pillion.features.health.alert import Alert
 from pillion.features.health.memory import Telling, decide
+from pillion.features.health.probe import Probe
 from pillion.features.health.rules import Counted
 from pillion.features.health.sinks import Sink, log_sink
 from pillion.features.health.thresholds import Thresholds
@@ -45,9 +46,9 @@ class HealthMonitor:
     """Compare a fleet with thresholds, and tell sinks what is new, what goes on, and what is over.
 
     Parameters: `thresholds` say what may be. `sinks` are called with each `Alert` (the log, if none are
-    given). `checks` are some of "processes", "queues", "failures", "redis" (all). What goes on is told
-    again after `repeat_s` seconds. `fleet` says which Redis (this process's own). Monitors on several
-    machines share what they have told, in the hash `pl:health`. Raises ConfigError.
+    given). `checks` are some of "processes", "queues", "failures", "redis" (all); `probes` are numbers of
+    your own. What goes on is told again after `repeat_s` seconds. `fleet` says which Redis (this process's
+    own). Monitors on several machines share what they have told, in the hash `pl:health`. Raises ConfigError.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class HealthMonitor:
         sinks: Sequence[Sink] | None = None,
         *,
         checks: Iterable[str] = tuple(CHECKS),
+        probes: Sequence[Probe] = (),
         repeat_s: float = 3600.0,
         fleet: Fleet | None = None,
     ) -> None:
         self.fleet = fleet or DEFAULT
         self.thresholds = thresholds or Thresholds()
         self._sinks = [log_sink()] if sinks is None else list(sinks)
+        self._probes = tuple(probes)
         self._checks = tuple(checks)
         unknown = set(self._checks) - set(CHECKS)
         if isinstance(checks, str) or unknown or not self._checks:
@@ -76,7 +79,7 @@ class HealthMonitor:
         trips="about 20, and one for every 200 processes and queues",
     )
     def look(self) -> Plan[list[Alert]]:
-        """What is wrong now, whether it has been told or not. Tells nobody and remembers nothing."""
+        """What is wrong now, whether it has been told or not. Tells nobody, remembers nothing, calls no probe."""
         found, _ = yield from self._look()
         now_s = self.fleet.clock()
         return [replace(alert, since=now_s, at=now_s) for alert in found]
@@ -87,17 +90,23 @@ class HealthMonitor:
         A Redis that cannot be asked is an alert too ("redis_unreachable"), not an error. A sink that
         fails is logged, and the others are called all the same.
         """
-        looked_at = {kinds.UNREACHABLE, *(kind for check in self._checks for kind in CHECKS[check])}
+        seen = {kinds.UNREACHABLE, *(kind for check in self._checks for kind in CHECKS[check])}
         try:
             alerts, counted = run(self._look(), self.fleet.storage)
             self._remember(counted)
         except RedisError as exc:
-            looked_at = {kinds.UNREACHABLE}
+            seen = {kinds.UNREACHABLE}
             alerts = [Alert(kinds.UNREACHABLE, "", 0, 1, str(exc), "critical")]
+        probed = {probe.name for probe in self._probes}  # another monitor may have others
+        alerts += [alert for probe in self._probes for alert in probe.alerts()]
         remembered = self._remembered()
-        now_s = self.fleet.clock()
-        known = {**(remembered or {}), **self._own_memory}
-        tellings = decide(known, alerts, looked_at, now_s=now_s, repeat_s=self._repeat_s)
+        tellings = decide(
+            {**(remembered or {}), **self._own_memory},
+            alerts,
+            lambda alert: alert.subject in probed if alert.kind == kinds.PROBE else alert.kind in seen,
+            now_s=self.fleet.clock(),
+            repeat_s=self._repeat_s,
+        )
         told = [telling.alert for telling in tellings if self._claim(telling, remembered)]
         for each in told:
             self._tell(each)
