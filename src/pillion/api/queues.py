@@ -58,6 +58,12 @@ def _all(fleet: Fleet) -> Plan[list[Queue]]:
     return [_known(name, fleet) for name in names]
 
 
+def _paused(fleet: Fleet) -> Plan[list[Queue]]:
+    """Every queue that is paused, sorted by name, also one that was never pushed to."""
+    names = yield from ask(pause_ops.paused_queues())
+    return [_known(name, fleet) for name in sorted(names)]
+
+
 class Queue:
     """A queue, whether it exists or not: iterate over it, page through it, pause it, clear it.
 
@@ -66,6 +72,7 @@ class Queue:
     """
 
     all = owner_call("SMEMBERS", cost="O(Q), Q = queues")(_all)
+    paused = owner_call("SMEMBERS", cost="O(Q), Q = paused queues")(_paused)
 
     def __init__(self, name: str, *, fleet: Fleet | None = None) -> None:
         self.name = validate_queue_name(name)

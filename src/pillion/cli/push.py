@@ -68,9 +68,7 @@ def make_item(
 @click.command("push")
 @click.argument("name")
 @click.argument("args", nargs=-1)
-@click.option(
-    "--in", "delay_s", metavar="TIME", callback=reader(read_duration), help="Run it after 90, 5m, 2h, 1d ..."
-)
+@click.option("--in", "delay_s", metavar="TIME", callback=reader(read_duration), help="Run it after 90, 5m, 2h, 1d ...")
 @click.option("--at", "moment_s", metavar="TIME", callback=reader(read_moment), help="Run it at 2026-01-01T00:00:00Z.")
 @click.option("-q", "--queue", metavar="QUEUE", help="Push to this queue (default: default).")
 @click.option(

@@ -1,0 +1,158 @@
+"""`pillion jobs`: find jobs wherever they wait, and retry, kill or delete those that are meant."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pillion.cli.choosing import QUEUE_PREFIX, SETS, Choice, born_at, choosing_options, label, places
+from pillion.cli.jobs_actions import act, yes_option
+from pillion.cli.redis_options import open_fleet, redis_options
+from pillion.cli.tables import UNKNOWN, Column, duration, print_table
+
+if TYPE_CHECKING:
+    from pillion.api.record import JobData
+    from pillion.cli.choosing import Place
+
+_COLUMNS = (
+    Column("Place"),
+    Column("When", right=True),
+    Column("Class"),
+    Column("Arguments"),
+    Column("Error"),
+    Column("Jid"),
+)
+_MOST_SHOWN = 60
+
+
+@click.group("jobs")
+def command() -> None:
+    """Find jobs that wait, and retry, kill or delete them.
+
+    \b
+    Examples:
+      pillion jobs find 9922ab488a26202ca88dcdde
+      pillion jobs find --class shop.jobs.Charge --in retry --in dead
+      pillion jobs retry --in dead --error-class TimeoutError --newer-than 2h
+      pillion jobs kill --class shop.jobs.Newsletter
+      pillion jobs delete --in queue:low --tag trial
+
+    `pillion undo` puts back what was deleted from the sets.
+    """
+
+
+@command.command("find")
+@choosing_options
+@click.option("--limit", type=click.IntRange(1), default=25, show_default=True, help="Stop after so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, with the whole payload.")
+@redis_options
+def find(*, limit: int, as_json: bool, config_file: str | None, environment: str | None, **given: Any) -> None:
+    """Show the jobs that fit, wherever they wait: in retry, dead, scheduled and every queue.
+
+    Several options must all fit; one that is given several times must fit once. The age of --older-than
+    and --newer-than counts from the first failure, else from the entry into the queue.
+    """
+    choice = Choice.of(given)
+    with open_fleet(config_file, environment) as fleet:
+        everywhere = [*SETS, *_queue_names(fleet)]
+        chosen = places(choice, fleet, everywhere, (*SETS, QUEUE_PREFIX))
+        found: list[tuple[Place, JobData]] = []
+        for hit in _hits(chosen, choice):
+            if as_json:
+                click.echo(json.dumps(_as_object(*hit), ensure_ascii=False))
+            found.append(hit)
+            if len(found) == limit:
+                break
+    if as_json:
+        return
+    if not found:
+        click.echo("No job fits.")
+        return
+    print_table(_COLUMNS, [_row(place, job, time.time()) for place, job in found])
+    if len(found) == limit:
+        click.echo(f"These are the first {limit}; --limit shows more.", err=True)
+
+
+@command.command("retry")
+@choosing_options
+@yes_option
+@redis_options
+def retry(*, yes: bool, config_file: str | None, environment: str | None, **given: Any) -> None:
+    """Push jobs to their queues now: of the retry and the dead set, or with --in scheduled of the schedule.
+
+    A job that had no retry left gets one more.
+    """
+    act("retry", Choice.of(given), config_file, environment, yes=yes)
+
+
+@command.command("kill")
+@choosing_options
+@yes_option
+@redis_options
+def kill(*, yes: bool, config_file: str | None, environment: str | None, **given: Any) -> None:
+    """Move jobs to the dead set: of the retry set, or with --in scheduled of the schedule.
+
+    They are not tried again by themselves; `pillion jobs retry --in dead` brings them back.
+    """
+    act("kill", Choice.of(given), config_file, environment, yes=yes)
+
+
+@command.command("delete")
+@choosing_options
+@yes_option
+@redis_options
+def delete(*, yes: bool, config_file: str | None, environment: str | None, **given: Any) -> None:
+    """Delete jobs; --in says where.
+
+    From retry, dead and scheduled it can be undone for a day with `pillion undo`. From a queue it cannot.
+    """
+    act("delete", Choice.of(given), config_file, environment, yes=yes)
+
+
+def _queue_names(fleet: Any) -> list[str]:
+    from pillion.api.queues import Queue
+
+    return [f"{QUEUE_PREFIX}{queue.name}" for queue in Queue.all(fleet)]
+
+
+def _hits(chosen: Iterable[Place], choice: Choice) -> Iterator[tuple[Place, JobData]]:
+    wanted = choice.filter(time.time())
+    for place in chosen:
+        for job in place:
+            if wanted.matches(job):
+                yield place, job
+
+
+# -- showing -----------------------------------------------------------------------------------------
+
+
+def _row(place: Place, job: JobData, now_s: float) -> tuple[str, ...]:
+    arguments = json.dumps(job.display_args, ensure_ascii=False)[1:-1]
+    error = ": ".join(part for part in (job.error_class, job.error_message) if part)
+    name = job.display_class or "(unreadable)"
+    return (label(place), _when(job, now_s), name, _short(arguments), _short(error) or UNKNOWN, job.jid or UNKNOWN)
+
+
+def _when(job: JobData, now_s: float) -> str:
+    """When it is due, or how long ago it died or entered its queue."""
+    at_s = getattr(job, "score", None)
+    at_s = born_at(job) if at_s is None else at_s
+    if at_s is None:
+        return UNKNOWN
+    return f"in {duration(at_s - now_s)}" if at_s > now_s else f"{duration(now_s - at_s)} ago"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN or not sys.stdout.isatty() else f"{text[:_MOST_SHOWN]}…"
+
+
+def _as_object(place: Place, job: JobData) -> dict[str, Any]:
+    shown: dict[str, Any] = {"place": label(place), "at": getattr(job, "score", None)}
+    if job.is_readable:
+        return {**shown, "job": job.item}
+    return {**shown, "job": None, "unreadable": job.value.decode(errors="replace")}
