@@ -76,6 +76,20 @@ def test_a_running_job_is_found_by_its_jid(works, raw):
     assert works.find_work("c") is None
 
 
+def test_a_jid_is_found_whatever_signs_it_has(works, raw):
+    for n, jid in enumerate(('"quoted"', "é", "back\\slash", "line\nbreak")):
+        run(raw, f"vm:{n}:x", t1=(jid, 1795300020))
+        assert works.find_work(jid).process_id == f"vm:{n}:x"
+
+
+def test_a_jid_that_is_only_mentioned_is_not_found(works, raw):
+    entry = {"queue": "default", "payload": job("b", args=["abc"]).decode(), "run_at": 1}
+    raw.sadd("processes", ME)
+    raw.hset(f"{ME}:work", "t1", json.dumps(entry))
+    assert works.find_work("abc") is None
+    assert works.find_work("b").thread_id == "t1"
+
+
 def test_event_loops_see_the_same(works, raw):
     run(raw, ME, t1=("a", 1795300020))
 

@@ -138,6 +138,21 @@ def test_a_payload_may_be_a_map_as_very_old_processes_wrote_it():
 
 
 @pytest.mark.parametrize(
+    ("value", "run_at"),
+    [
+        (b'{"queue":"q","payload":"{}","run_at":1795300070}', 1795300070.0),
+        (b'{"queue":"q","run_at":1795300070.5,"payload":"{}"}', 1795300070.5),
+        (b'{"run_at": 1795300070 }', 1795300070.0),
+        (b'{"run_at":5,"payload":{"a":1,"run_at":7}}', 5.0),
+        (b'{"run_at":5,"payload":"{\\"a\\":1,\\"run_at\\":7}"}', 5.0),
+        (b'{"a":1,"run_at":-5}', -5.0),
+    ],
+)
+def test_when_it_began_is_found_wherever_it_stands(value, run_at):
+    assert Work(IDENTITY, "kj2", value).run_at == run_at
+
+
+@pytest.mark.parametrize(
     "value",
     [
         b"\xff\xfe",
