@@ -87,7 +87,7 @@ class SortedEntry(JobData):
         action = bulk.ToDead(self.fleet, self.set_name, notify=notify, error=error)
         return (yield from bulk.once(action, self._scored))
 
-    @call(*REMOVE_MEMBERS_COMMANDS, cost="O(log N), N = entries of the set")
+    @call("EVALSHA", *REMOVE_MEMBERS_COMMANDS, cost="O(log N), N = entries of the set")
     def delete(self, *, undo: bool = True) -> Plan[Result]:
         """Remove the job. With `undo` it can be put back for a day: `Undo(result.undo_id).restore()`."""
         return (yield from bulk.once(bulk.ToBin(new_bin(self.fleet, self.set_name, undo=undo)), self._scored))

@@ -42,6 +42,11 @@ _PAGE_BYTES: Final = 1_000_000
 _PAGE_COST: Final = "O(log N + P), N = entries of the set, P = those of the page"
 _BULK_COST: Final = "O(N + M log N), N = entries of the set, M = those that match"
 _BULK_TRIPS: Final = "2 for every 1000 entries"
+_TRIM_COMMANDS: Final = ("EVALSHA", "ZCOUNT", "ZCARD", "ZREMRANGEBYRANK")
+_BULK_TO_QUEUE: Final = tuple(dict.fromkeys((*WALK_COMMANDS, "ZCARD", *TO_QUEUE_COMMANDS)))
+_BULK_TO_DEAD: Final = tuple(dict.fromkeys((*WALK_COMMANDS, "ZCARD", *TO_DEAD_COMMANDS)))
+_BULK_TO_BIN: Final = tuple(dict.fromkeys((*WALK_COMMANDS, "ZCARD", "EVALSHA", *REMOVE_MEMBERS_COMMANDS)))
+_BULK_TO_TIME: Final = tuple(dict.fromkeys((*WALK_COMMANDS, "ZCARD", *TO_TIME_COMMANDS)))
 
 
 class JobSet:
@@ -183,7 +188,7 @@ class JobSet:
 
     # -- changing ----------------------------------------------------------------------------------
 
-    @call(*WALK_COMMANDS, "ZCARD", *REMOVE_MEMBERS_COMMANDS, cost=_BULK_COST, trips=_BULK_TRIPS)
+    @call(*_BULK_TO_BIN, cost=_BULK_COST, trips=_BULK_TRIPS)
     def delete(
         self,
         which: Filter,
@@ -200,7 +205,7 @@ class JobSet:
         action = bulk.ToBin(new_bin(self.fleet, self.name, undo=undo))
         return (yield from self._bulk(action, which, limit, stop, progress))
 
-    @call(*WALK_COMMANDS, "ZCARD", *TO_TIME_COMMANDS, cost=_BULK_COST, trips="3 for every 1000 entries")
+    @call(*_BULK_TO_TIME, cost=_BULK_COST, trips="3 for every 1000 entries")
     def reschedule(
         self,
         which: Filter,
@@ -221,7 +226,7 @@ class JobSet:
         order: Order = "asc" if action.by_s < 0 else "desc"
         return (yield from self._bulk(action, which, limit, stop, progress, order))
 
-    @call(*REMOVE_ALL_COMMANDS, cost="O(1)")
+    @call("EVALSHA", *REMOVE_ALL_COMMANDS, cost="O(1)")
     def clear(self, *, undo: bool = True) -> Plan[Removed]:
         """Remove every entry, at once. With `undo` they can be put back for a day, as after `delete`."""
         return (yield from remove_all(new_bin(self.fleet, self.name, undo=undo)))
@@ -266,10 +271,10 @@ class JobSet:
         ).run()
 
 
-class _Killable(JobSet):
+class KillableSet(JobSet):
     """Sets whose jobs can be given up."""
 
-    @call(*WALK_COMMANDS, *TO_DEAD_COMMANDS, cost=_BULK_COST, trips=_BULK_TRIPS)
+    @call(*_BULK_TO_DEAD, cost=_BULK_COST, trips=_BULK_TRIPS)
     def kill(
         self,
         which: Filter,
@@ -289,10 +294,10 @@ class _Killable(JobSet):
         return (yield from self._bulk(action, which, limit, stop, progress))
 
 
-class _Retryable(JobSet):
+class RetryableSet(JobSet):
     """Sets whose jobs have failed."""
 
-    @call(*WALK_COMMANDS, "ZCARD", *TO_QUEUE_COMMANDS, cost=_BULK_COST, trips=_BULK_TRIPS)
+    @call(*_BULK_TO_QUEUE, cost=_BULK_COST, trips=_BULK_TRIPS)
     def retry(
         self,
         which: Filter,
@@ -313,12 +318,12 @@ class _Retryable(JobSet):
         return (yield from self._bulk(action, which, limit, stop, progress))
 
 
-class ScheduledSet(_Killable):
+class ScheduledSet(KillableSet):
     """The jobs that were pushed for a later time, by that time."""
 
     name = keys.SCHEDULE
 
-    @call(*WALK_COMMANDS, "ZCARD", *TO_QUEUE_COMMANDS, cost=_BULK_COST, trips=_BULK_TRIPS)
+    @call(*_BULK_TO_QUEUE, cost=_BULK_COST, trips=_BULK_TRIPS)
     def add_to_queue(
         self,
         which: Filter,
@@ -332,18 +337,18 @@ class ScheduledSet(_Killable):
         return (yield from self._bulk(action, which, limit, stop, progress))
 
 
-class RetrySet(_Retryable, _Killable):
+class RetrySet(RetryableSet, KillableSet):
     """The jobs that failed and are tried again, by the time of the next attempt."""
 
     name = keys.RETRY
 
 
-class DeadSet(_Retryable):
+class DeadSet(RetryableSet):
     """The jobs that are not tried again by themselves, by the time they died."""
 
     name = keys.DEAD
 
-    @call(*TO_DEAD_COMMANDS, cost="O(log N + T), N = entries of the set, T = trimmed, 1000 at most")
+    @call("ZADD", *_TRIM_COMMANDS, cost="O(log N + T), N = entries of the set, T = trimmed, 1000 at most")
     def kill(
         self, payload: Payload, *, notify: bool = True, trim: bool = True, error: BaseException | None = None
     ) -> Plan[None]:
@@ -354,18 +359,11 @@ class DeadSet(_Retryable):
         """
         stored = stored_form(payload)
         steps: list[Any] = [ops.add(self.name, self.fleet.clock(), stored)]
-        yield from ask_all([*steps, bulk.bury(self.fleet, self.name, [])] if trim else steps, atomic=True)
+        yield from ask_all([*steps, bulk.bury(self.fleet, self.name, [])] if trim else steps)
         if notify:
             bulk.notify(self.fleet, [stored], error)
 
-    @call(
-        "EVALSHA",
-        "ZCOUNT",
-        "ZCARD",
-        "ZREMRANGEBYRANK",
-        cost="O(log N + T), N = entries, T = trimmed",
-        trips="1 for every 1000 trimmed",
-    )
+    @call(*_TRIM_COMMANDS, cost="O(log N + T), N = entries, T = trimmed", trips="1 for every 1000 trimmed, and 1")
     def trim(self) -> Plan[int]:
         """Forget the dead that are too old or too many for the settings, as every death does; returns how many.
 
