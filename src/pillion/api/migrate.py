@@ -18,7 +18,7 @@ from typing import Final
 
 from pillion.api.call import call
 from pillion.api.fleet import DEFAULT, Fleet
-from pillion.api.listing import FIRST_PAGE, MOST_ENTRIES, next_size
+from pillion.api.listing import FIRST_PAGE, next_size
 from pillion.api.plan import Plan, ask, ask_all
 from pillion.config import validate_queue_name
 from pillion.errors import ConfigError, DecodeError, InvalidJob
@@ -29,7 +29,9 @@ from pillion.wire import codec, keys
 Progress = Callable[[int, int], None]
 
 # So many jobs a script call: it stays below a millisecond or so.
-_JOBS_PER_CALL: Final = 200
+_JOBS_PER_CALL: Final = 50
+# So many members a step of a scan: Redis compares each with the name of the queue.
+_MOST_SCANNED: Final = 250
 # After so many pages of which workers took every job first, nothing is left to do here.
 _MOST_IDLE: Final = 100
 
@@ -96,7 +98,7 @@ class Migration:
     @call(
         *("LLEN", "ZCARD", "ZSCAN", "ZSCORE", "ZREM", "ZADD", "LRANGE", "EVALSHA", "LINDEX", "RPOP", "LPUSH", "SADD"),
         cost="O(N + M log M), N = jobs of the old queue, M = jobs in the sets",
-        trips="1, then about 2 for every 200 jobs moved and 1 for every 1000 looked at",
+        trips="1, then one for every 50 jobs moved and one for every 250 looked at",
     )
     def run(self, *, progress: Progress | None = None) -> Plan[Migrated]:
         """Move the jobs that are there when it begins; returns how many went.
@@ -137,7 +139,8 @@ class Migration:
             left -= looked_at
             tally.add(key, looked_at, moved)
             # Only what matches is sent, so this bounds a page from above.
-            size = next_size(size, len(members), sum(map(len, members))) if members else min(MOST_ENTRIES, 2 * size)
+            size = next_size(size, len(members), sum(map(len, members))) if members else 2 * size
+            size = min(size, _MOST_SCANNED)
             if not cursor:
                 return
 

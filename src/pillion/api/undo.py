@@ -23,7 +23,8 @@ from pillion.storage.ops.undo import Bin, Kind, Note
 DEFAULT_UNDO_S: Final = 24 * 3600
 Progress = Callable[[int, int], None]
 
-_STEP: Final = 500
+# So many jobs a script call: it stays at a millisecond or so.
+_STEP: Final[dict[Kind, int]] = {"queue": 500, "set": 100}
 _RESTORE_TTL_S: Final = 3600
 _MOST_BINS: Final = 1000
 
@@ -104,14 +105,14 @@ class Undo:
         *("HGETALL", "LLEN", "ZCARD", "EVALSHA", "RENAME", "PERSIST", "LMOVE", "SADD", "ZPOPMIN", "ZADD"),
         *("UNLINK", "ZREM", "TTL", "EXPIRE"),
         cost="O(1) if nothing came since; else O(N) for a queue, O(N log M) for a set, N = jobs, M = size of the set",
-        trips="3, then one for every 500 jobs",
+        trips="3; then one for every 500 jobs of a queue, 100 of a set",
     )
     def restore(self, *, progress: Progress | None = None) -> Plan[int]:
         """Put the jobs back where they came from; returns how many.
 
         Jobs of a queue come back in their old order, and run before what was pushed since: they are
-        older. All at once if at most 500 were pushed since; else 500 at a time, where workers take the
-        newest of those that are back first. Jobs of a set come back with their times; one that is in the
+        older. All at once if at most 500 were pushed since; else 500 at a time, and until all are back,
+        workers take the newest of them first. Jobs of a set come back with their times; one that is in the
         set again by now stays as it is. May be killed at any point, and repeated.
 
         `progress(done, total)` is called after each step. Raises NothingToUndo.
@@ -122,7 +123,7 @@ class Undo:
             raise NothingToUndo(self.undo_id)
         bin_ = Bin(self.undo_id, note.kind, note.name, note.at_s, _RESTORE_TTL_S)
         while left:
-            left = yield from ask(ops.restore(bin_, now_s=self.fleet.clock(), most=_STEP))
+            left = yield from ask(ops.restore(bin_, now_s=self.fleet.clock(), most=_STEP[note.kind]))
             if progress is not None:
                 progress(total - left, total)
         return total
@@ -168,7 +169,7 @@ def remove_all(bin_: Bin) -> Plan[Removed]:
 
 
 def remove_members(bin_: Bin, members: list[bytes]) -> Plan[int]:
-    """Remove up to 500 members of a set into the bin; returns how many were still there.
+    """Remove up to 100 members of a set into the bin; returns how many were still there.
 
     Call it for page after page with the same bin, then tell the result with `removed`.
     """
