@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 import time
@@ -15,12 +17,12 @@ from worker_process import WATCHDOG_S, clean_environment
 def processes(tmp_path, redis_url):
     """Run `pillion processes ARGS...`."""
 
-    def call(*args):
+    def call(*args, url=redis_url, stdin=subprocess.DEVNULL):
         return subprocess.run(
             [sys.executable, "-m", "pillion", "processes", *args],
             cwd=tmp_path,
-            env=clean_environment(tmp_path) | {"REDIS_URL": redis_url},
-            stdin=subprocess.DEVNULL,
+            env=clean_environment(tmp_path) | {"REDIS_URL": url},
+            stdin=stdin,
             capture_output=True,
             text=True,
             timeout=WATCHDOG_S,
@@ -140,10 +142,35 @@ def test_what_cannot_be_undone_needs_a_yes(processes, raw, action):
     assert signals(raw, "app-1:11:aa") == []
 
 
+@pytest.mark.parametrize(("answer", "code", "told"), [(b"y\n", 0, [b"TERM"]), (b"n\n", 1, []), (b"\n", 1, [])])
+def test_in_a_terminal_it_asks(processes, raw, answer, code, told):
+    enter(raw, "app-1:11:aa")
+    enter(raw, "app-2:22:bb")
+    master, slave = pty.openpty()
+    try:
+        os.write(master, answer)
+        result = processes("stop", "--all", stdin=slave)
+    finally:
+        os.close(slave)
+        os.close(master)
+    assert "All 2 processes are to end. Go on?" in result.stdout
+    assert result.returncode == code
+    assert signals(raw, "app-1:11:aa") == signals(raw, "app-2:22:bb") == told
+
+
 def test_a_dump_of_all_harms_nobody(processes, raw):
     enter(raw, "app-1:11:aa")
     assert processes("dump", "--all").returncode == 0
     assert signals(raw, "app-1:11:aa") == [b"TTIN"]
+
+
+def test_a_redis_that_is_not_there_is_named(processes):
+    result = processes("stop", "app-1", url="redis://:geheim@127.0.0.1:1/0")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("pillion: ")
+    assert "127.0.0.1:1" in result.stderr
+    assert "geheim" not in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
