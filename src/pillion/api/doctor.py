@@ -31,7 +31,7 @@ class Doctor:
         *("INFO", "CONFIG GET", "TIME", "PING", "SCAN", "SSCAN", "HMGET", "SMEMBERS", "LLEN", "LINDEX", "HGETALL"),
         *("EXISTS", "HLEN", "EVALSHA"),
         cost="O(P + Q), P = processes, Q = queues; 1000 keys are sampled",
-        trips="about 30, and one for every 200 processes and queues",
+        trips="about 30, one more for every 200 processes and queues, and one for each dead process (100 at most)",
     )
     def examine(self) -> Plan[list[Finding]]:
         """What is found, one `Finding` for each thing that was looked at, in a fixed order.
