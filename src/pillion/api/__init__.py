@@ -9,3 +9,180 @@
 
 Each name is loaded when it is first used. Worker processes never need any of this.
 """
+
+from importlib import import_module
+
+# What type checkers see; at run time `__getattr__` below loads the same names, each when it is first used.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pillion.api.bulk import Result as Result
+    from pillion.api.deploy import Deploy as Deploy
+    from pillion.api.deploy import Mark as Mark
+    from pillion.api.doctor import Doctor as Doctor
+    from pillion.api.doctor_facts import Finding as Finding
+    from pillion.api.entry import SortedEntry as SortedEntry
+    from pillion.api.failures import FailureGroup as FailureGroup
+    from pillion.api.failures import Failures as Failures
+    from pillion.api.filters import Filter as Filter
+    from pillion.api.fleet import Fleet as Fleet
+    from pillion.api.history import History as History
+    from pillion.api.history import HistorySnapshot as HistorySnapshot
+    from pillion.api.iterations import Iterations as Iterations
+    from pillion.api.iterations import IterationState as IterationState
+    from pillion.api.metrics import JobMetrics as JobMetrics
+    from pillion.api.metrics import Metrics as Metrics
+    from pillion.api.metrics import MetricsResult as MetricsResult
+    from pillion.api.migrate import Migrated as Migrated
+    from pillion.api.migrate import Migration as Migration
+    from pillion.api.migrate import migrate as migrate
+    from pillion.api.processes import Process as Process
+    from pillion.api.processes import ProcessSet as ProcessSet
+    from pillion.api.profiles import ProfileRecord as ProfileRecord
+    from pillion.api.profiles import ProfileSet as ProfileSet
+    from pillion.api.queues import JobRecord as JobRecord
+    from pillion.api.queues import Queue as Queue
+    from pillion.api.record import JobData as JobData
+    from pillion.api.redis_info import RedisInfo as RedisInfo
+    from pillion.api.redis_info import RedisSnapshot as RedisSnapshot
+    from pillion.api.sets import DeadSet as DeadSet
+    from pillion.api.sets import RetrySet as RetrySet
+    from pillion.api.sets import ScheduledSet as ScheduledSet
+    from pillion.api.stats import QueueSummary as QueueSummary
+    from pillion.api.stats import Stats as Stats
+    from pillion.api.stats import StatsSnapshot as StatsSnapshot
+    from pillion.api.undo import NothingToUndo as NothingToUndo
+    from pillion.api.undo import Removed as Removed
+    from pillion.api.undo import Undo as Undo
+    from pillion.api.undo import Undoable as Undoable
+    from pillion.api.work import Work as Work
+    from pillion.api.work import WorkSet as WorkSet
+
+__all__ = [
+    "DeadSet",
+    "Deploy",
+    "Doctor",
+    "FailureGroup",
+    "Failures",
+    "Filter",
+    "Finding",
+    "Fleet",
+    "History",
+    "HistorySnapshot",
+    "IterationState",
+    "Iterations",
+    "JobData",
+    "JobMetrics",
+    "JobRecord",
+    "Mark",
+    "Metrics",
+    "MetricsResult",
+    "Migrated",
+    "Migration",
+    "NothingToUndo",
+    "Process",
+    "ProcessSet",
+    "ProfileRecord",
+    "ProfileSet",
+    "Queue",
+    "QueueSummary",
+    "RedisInfo",
+    "RedisSnapshot",
+    "Removed",
+    "Result",
+    "RetrySet",
+    "ScheduledSet",
+    "SortedEntry",
+    "Stats",
+    "StatsSnapshot",
+    "Undo",
+    "Undoable",
+    "Work",
+    "WorkSet",
+    "migrate",
+]
+
+_HOMES = {
+    "bulk": ("Result",),
+    "deploy": (
+        "Deploy",
+        "Mark",
+    ),
+    "doctor": ("Doctor",),
+    "doctor_facts": ("Finding",),
+    "entry": ("SortedEntry",),
+    "failures": (
+        "FailureGroup",
+        "Failures",
+    ),
+    "filters": ("Filter",),
+    "fleet": ("Fleet",),
+    "history": (
+        "History",
+        "HistorySnapshot",
+    ),
+    "iterations": (
+        "IterationState",
+        "Iterations",
+    ),
+    "metrics": (
+        "JobMetrics",
+        "Metrics",
+        "MetricsResult",
+    ),
+    "migrate": (
+        "Migrated",
+        "Migration",
+        "migrate",
+    ),
+    "processes": (
+        "Process",
+        "ProcessSet",
+    ),
+    "profiles": (
+        "ProfileRecord",
+        "ProfileSet",
+    ),
+    "queues": (
+        "JobRecord",
+        "Queue",
+    ),
+    "record": ("JobData",),
+    "redis_info": (
+        "RedisInfo",
+        "RedisSnapshot",
+    ),
+    "sets": (
+        "DeadSet",
+        "RetrySet",
+        "ScheduledSet",
+    ),
+    "stats": (
+        "QueueSummary",
+        "Stats",
+        "StatsSnapshot",
+    ),
+    "undo": (
+        "NothingToUndo",
+        "Removed",
+        "Undo",
+        "Undoable",
+    ),
+    "work": (
+        "Work",
+        "WorkSet",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
