@@ -9,7 +9,7 @@ from redis_process import RedisProcess
 from services import job
 
 from pillion.api.fleet import Fleet
-from pillion.api.migrate import Migrated, Migration, migrate
+from pillion.api.migration import Migrated, Migration, migrate
 from pillion.api.plan import run
 from pillion.config import Config, RedisConfig
 from pillion.errors import ConfigError, RedisError
