@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from pillion.api.metrics import JobMetrics as JobMetrics
     from pillion.api.metrics import Metrics as Metrics
     from pillion.api.metrics import MetricsResult as MetricsResult
-    from pillion.api.migrate import Migrated as Migrated
-    from pillion.api.migrate import Migration as Migration
-    from pillion.api.migrate import migrate as migrate
+    from pillion.api.migration import Migrated as Migrated
+    from pillion.api.migration import Migration as Migration
+    from pillion.api.migration import migrate as migrate
     from pillion.api.processes import Process as Process
     from pillion.api.processes import ProcessSet as ProcessSet
     from pillion.api.profiles import ProfileRecord as ProfileRecord
@@ -129,7 +129,7 @@ _HOMES = {
         "Metrics",
         "MetricsResult",
     ),
-    "migrate": (
+    "migration": (
         "Migrated",
         "Migration",
         "migrate",

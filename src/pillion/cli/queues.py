@@ -117,7 +117,7 @@ def migrate(*, old: str, new: str, dead: bool, config_file: str | None, environm
     Their order is kept. Producers and workers may go on meanwhile; run it once more when nobody pushes to
     OLD any more. It may be stopped and run again at any point. `pillion queues migrate NEW OLD` goes back.
     """
-    from pillion.api.migrate import Migration
+    from pillion.api.migration import Migration
 
     with open_fleet(config_file, environment) as fleet, progress_bar(f"{old} to {new}") as progress:
         moved = Migration(old, to=new, dead=dead, fleet=fleet).run(progress=progress)
