@@ -32,12 +32,11 @@ from pillion.storage.ops import promote as promote_ops
 from pillion.storage.ops import push as push_ops
 from pillion.storage.ops import sets as ops
 from pillion.storage.ops.sets import Scored
-from pillion.wire import codec, keys
+from pillion.wire import keys
 from pillion.wire.timestamps import Interval, due_at
 
 Payload = Mapping[str, Any] | bytes
 
-_SCAN_COUNT: Final = 500
 _PAGE_BYTES: Final = 1_000_000
 _PAGE_COST: Final = "O(log N + P), N = entries of the set, P = those of the page"
 _BULK_COST: Final = "O(N + M log N), N = entries of the set, M = those that match"
@@ -103,36 +102,35 @@ class JobSet:
             weight += sum(len(scored.member) for scored in page)
         return Page(entries, walker.cursor, len(entries))
 
-    @stream_call("ZSCAN", cost="O(N), N = entries of the set", trips="1 for every 500 entries")
-    def scan(self, text: str) -> Stream[SortedEntry]:
-        """Every entry with `text` in its stored bytes, literally, in no order; Redis does the search.
+    @stream_call(*WALK_COMMANDS, cost="O(N), N = entries of the set", trips="1 for every 1000 entries")
+    def scan(self, text: str, *, order: Order = "desc") -> Stream[SortedEntry]:
+        """Every entry with `text` in its stored bytes, literally. Reads the whole set, page by page.
 
-        An entry that comes or goes meanwhile may or may not be seen. Raises ConfigError for an empty text.
+        Raises ConfigError for an empty text.
         """
         _check_text("text", text, "each() gives every entry.")
-        named: set[int] = set()  # ZSCAN may name an entry twice; hashes, for the sake of memory
-        literal, cursor = text.encode(errors="surrogatepass"), 0
-        while True:
-            cursor, found = yield from ask(ops.scan(self.name, cursor, literal, _SCAN_COUNT))
-            for scored in found:
-                if hash(scored.member) not in named:
-                    named.add(hash(scored.member))
+        literal = text.encode(errors="surrogatepass")
+        walker = Walker(self.name, order_of(order))
+        while not walker.finished:
+            for scored in (yield from walker.next()):
+                if literal in scored.member:
                     yield Item(self._entry(scored))
-            if cursor == 0:
-                return
 
-    @call("ZSCAN", cost="O(N), N = entries of the set", trips="up to 1 for every 500 entries")
+    @call(*WALK_COMMANDS, cost="O(N), N = entries of the set", trips="up to 1 for every 1000 entries")
     def find_job(self, jid: str) -> Plan[SortedEntry | None]:
-        """The entry with this jid, or None. Looks at the whole set: with its score, `fetch` is quicker."""
+        """The entry with this jid, or None; of several the one with the latest time.
+
+        Reads the set until it is found: with its score, `fetch` is quicker. A JSON text may be written in
+        several ways; entries with escapes in them are read to see what they say.
+        """
         _check_text("jid", jid)
-        text, cursor = codec.dumps([jid])[2:-2], 0
-        while True:
-            cursor, found = yield from ask(ops.scan(self.name, cursor, text, _SCAN_COUNT))
-            for entry in map(self._entry, found):
-                if entry.jid == jid:
-                    return entry
-            if cursor == 0:
-                return None
+        literal = jid.encode(errors="surrogatepass")
+        walker = Walker(self.name)
+        while not walker.finished:
+            for scored in (yield from walker.next()):
+                if (literal in scored.member or b"\\" in scored.member) and self._entry(scored).jid == jid:
+                    return self._entry(scored)
+        return None
 
     @call(
         *WALK_COMMANDS,
