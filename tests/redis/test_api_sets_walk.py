@@ -11,6 +11,7 @@ import redis
 
 from pillion.api.plan import Pipeline, Plan, run
 from pillion.api.ranking import Cursor, Order, Walker
+from pillion.storage.ops import sets as ops
 from pillion.storage.ops.sets import Scored
 from pillion.storage.sync import Storage
 
@@ -186,6 +187,12 @@ def test_pages_of_small_entries_grow_to_a_thousand(storage: Storage, raw: redis.
     assert sizes == [50, 400, 1000, 1000, 550]
 
 
+@pytest.mark.parametrize("text", [b"*", b"?", b"[a-z]", b"a*c", b"\\", b"[^x]", b"a]", b"["])
+def test_a_scan_by_redis_takes_patterns_literally(storage: Storage, raw: redis.Redis, text: bytes) -> None:
+    raw.zadd("retry", {b"before " + text + b" after": 1, b"abc": 2, b"plain x": 3})
+    assert storage.run(ops.scan("retry", 0, text, 100)) == (0, [Scored(1.0, b"before " + text + b" after")])
+
+
 def test_steps_are_never_pipelines_of_writes(storage: Storage, raw: redis.Redis) -> None:
     """A walk only reads, also where it has to search."""
     fill(raw, 300, 300)
@@ -194,9 +201,9 @@ def test_steps_are_never_pipelines_of_writes(storage: Storage, raw: redis.Redis)
     step = next(plan)
     try:
         while True:
-            ops = step.ops if isinstance(step, Pipeline) else [step]
-            names |= {op.args[0] for op in ops}
-            replies = storage.run_all(ops)
+            asked = step.ops if isinstance(step, Pipeline) else [step]
+            names |= {op.args[0] for op in asked}
+            replies = storage.run_all(asked)
             step = plan.send(replies if isinstance(step, Pipeline) else replies[0])
     except StopIteration:
         pass

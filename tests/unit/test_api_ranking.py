@@ -8,7 +8,7 @@ import pytest
 
 from pillion.api.ranking import Bounds, Cursor, order_of
 from pillion.errors import ConfigError
-from pillion.storage.ops.sets import Scored
+from pillion.storage.ops.sets import Scored, literal
 
 
 def test_scored_members_sort_as_redis_sorts_them():
@@ -37,6 +37,13 @@ def test_bounds_hold_both_their_ends():
 
 def test_a_cursor_knows_what_was_passed():
     assert Cursor(5.0, b"x", 3).anchor == Scored(5.0, b"x")
+
+
+@pytest.mark.parametrize("text", [b"*", b"a?c", b"[a-z]", b"\\", b"^", b"\xff", b"plain"])
+def test_a_literal_pattern_escapes_what_a_glob_would_read_otherwise(text: bytes):
+    pattern = literal(text)
+    assert pattern.replace(b"\\\\", b"\0").replace(b"\\", b"").replace(b"\0", b"\\") == text
+    assert (pattern == text) == (not set(text) & set(rb"\*?[]^"))
 
 
 def test_an_unknown_order_is_explained():

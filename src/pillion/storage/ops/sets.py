@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from pillion.storage.ops.base import Op
 
+_GLOB_SPECIALS = rb"\*?[]^"
+
 
 class Scored(NamedTuple):
     """A member of a sorted set and its score. Sorted as Redis sorts: by score, then by bytes."""
@@ -51,6 +53,19 @@ def count_before(set_key: str, score_s: float, *, reverse: bool) -> Op[int]:
     return Op(("ZCOUNT", set_key, *bounds), int)
 
 
+def scan(set_key: str, cursor: int, text: bytes, count: int) -> Op[tuple[int, list[Scored]]]:
+    """One step over all members, in no order: those with `text` in them, literally. The next cursor; 0: done.
+
+    `count` members are looked at. A member may come twice if the set changes meanwhile.
+    """
+    return Op(("ZSCAN", set_key, cursor, "MATCH", b"*" + literal(text) + b"*", "COUNT", count), _scanned)
+
+
+def literal(text: bytes) -> bytes:
+    """A glob pattern of Redis that matches exactly this text."""
+    return b"".join(b"\\" + bytes((byte,)) if byte in _GLOB_SPECIALS else bytes((byte,)) for byte in text)
+
+
 def add(set_key: str, score_s: float, payload: bytes) -> Op[int]:
     """Put one job into the set."""
     return Op(("ZADD", set_key, score_s, payload), int)
@@ -69,6 +84,11 @@ def _scored(reply: Any) -> list[Scored]:
     nested = bool(reply) and isinstance(reply[0], list)
     pairs = reply if nested else zip(reply[::2], reply[1::2], strict=True)
     return [Scored(float(score_s), member) for member, score_s in pairs]
+
+
+def _scanned(reply: Any) -> tuple[int, list[Scored]]:
+    cursor, found = reply
+    return int(cursor), _scored(found)
 
 
 def _int_or_none(reply: Any) -> int | None:
