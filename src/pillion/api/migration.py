@@ -130,8 +130,7 @@ class Migration:
         """
         cursor, size, left = 0, FIRST_PAGE, count
         while True:
-            cursor, found = yield from ask(set_ops.scan(key, cursor, self.old.encode(), size))
-            members = [entry.member for entry in found]
+            cursor, members = yield from ask(ops.mentions(key, self.old, cursor, size))
             moved = 0
             for part in _parts(self._rewritable(members)):
                 moved += yield from ask(ops.rewrite_members(key, part))

@@ -42,6 +42,16 @@ def move_oldest(old: str, new: str, jobs: Sequence[Rewritten]) -> Op[int]:
     return call("move_oldest", (keys.queue(old), keys.queue(new), keys.QUEUES), argv, int)
 
 
+def mentions(set_key: str, name: str, cursor: int, count: int) -> Op[tuple[int, list[bytes]]]:
+    """One step over all members of a sorted set, in no order: those in which `name`, a valid queue name, occurs.
+
+    `count` members are looked at. Returns the next cursor (0: done) and the members; one that stays all the
+    time comes at least once.
+    """
+    # None of the characters of a queue's name means anything in a pattern.
+    return Op(("ZSCAN", set_key, cursor, "MATCH", f"*{name}*", "COUNT", count), _members)
+
+
 def rewrite_members(set_key: str, jobs: Sequence[Rewritten]) -> Op[int]:
     """Replace members of a sorted set, each with its score, where they are still there. Returns how many."""
     return call("rewrite_members", (set_key,), tuple(part for job in jobs for part in job), int)
@@ -49,3 +59,10 @@ def rewrite_members(set_key: str, jobs: Sequence[Rewritten]) -> Op[int]:
 
 def _sorted_texts(reply: Any) -> list[str]:
     return sorted(bytes(name).decode(errors="replace") for name in reply)
+
+
+def _members(reply: Any) -> tuple[int, list[bytes]]:
+    cursor, found = reply
+    # RESP3 answers [[member, score], ...] in some versions, else [member, score, ...].
+    nested = bool(found) and isinstance(found[0], list)
+    return int(cursor), [pair[0] for pair in found] if nested else found[::2]
