@@ -1,11 +1,9 @@
-"""What is read out of INFO, process records and key names, without Redis."""
-
-import json
+"""What is read out of INFO, owners' records and key names, without Redis."""
 
 import pytest
 
 from pillion.api.redis_info import read_snapshot
-from pillion.api.survey import owned_queues, read_process
+from pillion.api.survey import owned_queues
 from pillion.wire import keys
 from pillion.wire.recognise import is_ours
 
@@ -53,29 +51,9 @@ class TestSnapshot:
         assert read_snapshot({"used_memory": "much", "connected_clients": ""}, {}).used_memory_bytes is None
 
 
-class TestProcess:
-    def test_capsules_name_the_queues(self):
-        info = {"capsules": {"a": {"weights": {"high": 3, "default": 1}}, "b": {"weights": {"slow": 0}}}}
-        process = read_process("host:1:x", [json.dumps(info).encode(), b"false", b"17.5", b"2", b"10", b"1500"])
-        assert process.queues == ("high", "default", "slow")
-        assert (process.quiet, process.beat_at, process.busy, process.concurrency) == (False, 17.5, 2, 10)
-        assert process.rtt_s == 0.0015
-
-    def test_an_old_record_has_a_list_of_queues_and_its_concurrency_inside(self):
-        info = {"queues": ["default", "low"], "concurrency": 25}
-        process = read_process("host:1:x", [json.dumps(info).encode(), b"true", None, None, None, None])
-        assert (process.queues, process.concurrency, process.quiet) == (("default", "low"), 25, True)
-
-    def test_a_process_without_a_record_is_dead(self):
-        assert read_process("host:1:x", [None] * 6) is None
-
-    @pytest.mark.parametrize("info", [b"{", b"[]", b'{"capsules": [1], "queues": 5}', b'{"capsules": {"a": 1}}'])
-    def test_a_broken_record_is_a_process_that_says_nothing(self, info):
-        assert read_process("host:1:x", [info, b"?", b"x", b"x", b"x", b"x"]).queues == ()
-
-    @pytest.mark.parametrize(("record", "queues"), [(b'{"queues": ["a"]}', ("a",)), (b"{", ()), (b"{}", ())])
-    def test_queues_of_an_owner(self, record, queues):
-        assert owned_queues(record) == queues
+@pytest.mark.parametrize(("record", "queues"), [(b'{"queues": ["a"]}', ("a",)), (b"{", ()), (b"{}", ())])
+def test_queues_of_an_owner(record, queues):
+    assert owned_queues(record) == queues
 
 
 class TestKeys:

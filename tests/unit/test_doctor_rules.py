@@ -1,13 +1,16 @@
 """What doctor makes of facts: a truth table, without Redis (F074, F075, F216)."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from pillion.api.doctor import diagnose, worst
 from pillion.api.doctor_facts import Facts, KeySample
+from pillion.api.process_data import ProcessData
 from pillion.api.redis_info import RedisSnapshot
-from pillion.api.survey import OwnerFacts, ProcessFacts, QueueFacts
+from pillion.api.stats import QueueSummary
+from pillion.api.survey import DeadOwner
 
 GB = 1024**3
 WELL = RedisSnapshot(
@@ -32,7 +35,19 @@ WELL = RedisSnapshot(
     clock_offset_s=0.001,
     taken_at=1000.0,
 )
-WORKER = ProcessFacts("host:1:aaaaaaaaaaaa", ("default",), concurrency=5)
+
+
+def worker(*queues, **fields):
+    """A process that serves queues; `fields` of its record are text."""
+    record = {"info": json.dumps({"queues": queues}), "concurrency": "5", **fields}
+    return ProcessData("host:1:aaaaaaaaaaaa", {name: value.encode() for name, value in record.items()})
+
+
+WORKER = worker("default")
+
+
+def waiting(queue, size):
+    return QueueSummary(queue, size, 0.0, is_paused=False)
 
 
 def facts(processes=(WORKER,), queues=(), dead_owners=(), keys=KeySample(10), refused=None, **redis):
@@ -97,7 +112,7 @@ def test_the_server(name, redis, level):
 def test_every_failure_says_what_to_do():
     ill = facts(
         (),
-        [QueueFacts("mail", 3)],
+        [waiting("mail", 3)],
         redis_version="5.0.1",
         maxmemory_policy="allkeys-lru",
         aof_enabled=False,
@@ -140,34 +155,34 @@ class TestFleet:
         assert find("workers", facts(())).level == "fail"
 
     def test_only_quiet_workers_are_a_warning(self):
-        assert find("workers", facts([replace(WORKER, quiet=True)])).level == "warn"
-        assert find("workers", facts([replace(WORKER, quiet=True), WORKER])).level == "ok"
+        assert find("workers", facts([worker("default", quiet="true")])).level == "warn"
+        assert find("workers", facts([worker("default", quiet="true"), WORKER])).level == "ok"
 
     def test_a_worker_far_from_redis_is_a_warning(self):
-        assert find("latency", facts([replace(WORKER, rtt_s=0.080)])).level == "warn"
+        assert find("latency", facts([worker("default", rtt_us="80000")])).level == "warn"
 
     def test_queues_without_a_worker_are_named(self):
-        finding = find("served", facts(queues=[QueueFacts("default", 9), QueueFacts("mial", 2), QueueFacts("old", 0)]))
+        finding = find("served", facts(queues=[waiting("default", 9), waiting("mial", 2), waiting("old", 0)]))
         assert finding.level == "fail"
         assert "mial (2 jobs)" in finding.what_is
         assert "default" not in finding.what_is
         assert "old" not in finding.what_is
 
     def test_a_process_that_does_not_name_its_queues_may_serve_any(self):
-        assert find("served", facts([replace(WORKER, queues=())], [QueueFacts("mial", 2)])).level == "ok"
+        assert find("served", facts([worker()], [waiting("mial", 2)])).level == "ok"
 
     def test_paused_queues_are_named(self):
-        finding = find("paused", facts(queues=[QueueFacts("default", 1, paused=True)]))
+        finding = find("paused", facts(queues=[QueueSummary("default", 1, 0.0, is_paused=True)]))
         assert finding.level == "warn"
         assert "default (1 job)" in finding.what_is
 
     def test_jobs_of_dead_processes_are_counted(self):
-        finding = find("orphans", facts(dead_owners=[OwnerFacts("host:7:x", 3), OwnerFacts("host:8:y", 1)]))
+        finding = find("orphans", facts(dead_owners=[DeadOwner("host:7:x", 3), DeadOwner("host:8:y", 1)]))
         assert finding.level == "warn"
         assert "2 processes died with 4 jobs in flight: host:7:x, host:8:y" in finding.what_is
 
     def test_many_names_are_cut(self):
-        finding = find("served", facts(queues=[QueueFacts(f"q{number:02}", 1) for number in range(14)]))
+        finding = find("served", facts(queues=[waiting(f"q{number:02}", 1) for number in range(14)]))
         assert "q09 (1 job) and 4 more" in finding.what_is
 
     def test_what_may_not_be_looked_at_is_a_failure_and_no_guess(self):

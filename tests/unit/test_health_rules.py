@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pillion.api.redis_info import RedisSnapshot
-from pillion.api.survey import ProcessFacts, QueueFacts
+from pillion.api.stats import QueueSummary
 from pillion.errors import ConfigError
 from pillion.features.health import Alert, HealthMonitor, Probe, Thresholds
 from pillion.features.health.memory import decide
@@ -20,6 +20,10 @@ from pillion.features.health.rules import (
 
 LIMITS = Thresholds()
 MB = 1024**2
+
+
+def waiting(queue, size, latency_s=0.0):
+    return QueueSummary(queue, size, latency_s, is_paused=False)
 
 
 def names(alerts):
@@ -42,11 +46,11 @@ class TestThresholds:
         ],
     )
     def test_sizes_unless_told_otherwise(self, queue, size, expected):
-        assert names(queue_alerts([QueueFacts(queue, size)], LIMITS)) == expected
+        assert names(queue_alerts([waiting(queue, size)], LIMITS)) == expected
 
     def test_latencies_are_of_one_queue_or_of_all_others(self):
         limits = Thresholds(latencies_s={"mail": 10}, max_latency_s=60)
-        queues = [QueueFacts("mail", 1, 10.5), QueueFacts("slow", 1, 10.5), QueueFacts("late", 1, 200.0)]
+        queues = [waiting("mail", 1, 10.5), waiting("slow", 1, 10.5), waiting("late", 1, 200.0)]
         assert names(queue_alerts(queues, limits)) == [
             ("queue_latency_warning:late", "critical"),
             ("queue_latency_warning:mail", "warning"),
@@ -54,13 +58,13 @@ class TestThresholds:
 
     def test_none_switches_a_check_off(self):
         limits = Thresholds(sizes={}, max_size=None, max_failures=None, max_failure_share=None, max_memory_share=None)
-        assert queue_alerts([QueueFacts("mail", 10**6, 10**6)], limits) == []
+        assert queue_alerts([waiting("mail", 10**6, 10**6)], limits) == []
         assert failure_alerts({"A": 10**6}, limits) == []
         assert share_alerts(Counted(0, 0), Counted(1000, 1000), limits) == []
         assert redis_alerts(RedisSnapshot("Redis", used_memory_bytes=9, max_memory_bytes=9), limits) == []
 
     def test_the_message_has_value_and_threshold(self):
-        (alert,) = queue_alerts([QueueFacts("mail", 1500)], LIMITS)
+        (alert,) = queue_alerts([waiting("mail", 1500)], LIMITS)
         assert (alert.value, alert.threshold, alert.subject) == (1500, 1000, "mail")
         assert alert.message == "queue mail has 1500 jobs (limit 1000)"
 
@@ -90,9 +94,7 @@ class TestProcesses:
         [(0, 1, ["critical"]), (1, 1, []), (1, 2, ["critical"]), (2, 2, []), (0, 0, [])],
     )
     def test_at_least_so_many(self, alive, least, level):
-        found = process_alerts(
-            [ProcessFacts(f"h:{number}:x") for number in range(alive)], Thresholds(min_processes=least)
-        )
+        found = process_alerts(alive, Thresholds(min_processes=least))
         assert [alert.level for alert in found] == level
 
 

@@ -28,10 +28,10 @@ class Doctor:
         self.fleet = fleet or DEFAULT
 
     @call(
-        *("INFO", "CONFIG GET", "TIME", "PING", "SCAN", "SSCAN", "HMGET", "SMEMBERS", "LLEN", "LINDEX", "HGETALL"),
+        *("INFO", "CONFIG GET", "TIME", "PING", "SCAN", "HMGET", "SMEMBERS", "LLEN", "LINDEX", "HGETALL"),
         *("EXISTS", "HLEN", "EVALSHA"),
         cost="O(P + Q), P = processes, Q = queues; 1000 keys are sampled",
-        trips="about 30, one more for every 200 processes and queues, and one for each dead process (100 at most)",
+        trips="about 30, one more for every 200 processes, and one for each dead one (100 at most)",
     )
     def examine(self) -> Plan[list[Finding]]:
         """What is found, one `Finding` for each thing that was looked at, in a fixed order.
@@ -79,7 +79,7 @@ def workers(facts: Facts) -> Finding | None:
     if not facts.processes:
         why = "Jobs are accepted and never run."
         return Finding("fail", "workers", "no worker: no process has reported for a minute", why, "pillion run MODULE")
-    running = [process for process in facts.processes if not process.quiet]
+    running = [process for process in facts.processes if not process.is_quiet]
     busy, threads = (sum(getattr(process, name) for process in facts.processes) for name in ("busy", "concurrency"))
     what = f"{counted(len(facts.processes), 'process')}, {busy} of {counted(threads, 'thread')} busy"
     if running:
@@ -106,7 +106,7 @@ def served(facts: Facts) -> Finding | None:
 
 def paused(facts: Facts) -> Finding | None:
     """Queues that stand still on purpose, and may have been forgotten."""
-    names = [f"{queue.name} ({counted(queue.size, 'job')})" for queue in facts.queues if queue.paused]
+    names = [f"{queue.name} ({counted(queue.size, 'job')})" for queue in facts.queues if queue.is_paused]
     if not names:
         return None
     why = "Its jobs wait until it is resumed." if len(names) == 1 else "Their jobs wait until they are resumed."

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from pillion.api import survey
 from pillion.api.plan import Plan, ask
+from pillion.api.process_data import ProcessData
 from pillion.api.redis_info import RedisInfo, RedisSnapshot
-from pillion.api.survey import OwnerFacts, ProcessFacts, QueueFacts
+from pillion.api.stats import QueueSummary, Stats
+from pillion.api.survey import DeadOwner
 from pillion.errors import RedisError, RedisUnavailable
 from pillion.storage.ops import server
 from pillion.wire.recognise import is_ours
@@ -53,9 +56,9 @@ class Facts:
 
     redis: RedisSnapshot
     keys: KeySample = field(default_factory=KeySample)
-    processes: list[ProcessFacts] = field(default_factory=list[ProcessFacts])
-    queues: list[QueueFacts] = field(default_factory=list[QueueFacts])
-    dead_owners: list[OwnerFacts] = field(default_factory=list[OwnerFacts])
+    processes: Sequence[ProcessData] = ()
+    queues: Sequence[QueueSummary] = ()
+    dead_owners: Sequence[DeadOwner] = ()
     refused: dict[str, str] = field(default_factory=dict[str, str])
 
 
@@ -68,11 +71,10 @@ def counted(number: int, word: str) -> str:
 def gather(info: RedisInfo) -> Plan[Facts]:
     """Ask for everything. Raises RedisError if not even a PING is answered."""
     facts = Facts((yield from info.snapshot.plan()))
-    now_s = info.fleet.clock()
     facts.keys = yield from _part(facts, "keys", _sample_keys(), facts.keys)
-    facts.processes = yield from _part(facts, "processes", survey.processes(), facts.processes)
-    facts.queues = yield from _part(facts, "queues", survey.queues(now_s), facts.queues)
-    facts.dead_owners = yield from _part(facts, "owners", survey.dead_owners(), facts.dead_owners)
+    facts.processes = yield from _part(facts, "processes", survey.processes(), [])
+    facts.queues = yield from _part(facts, "queues", Stats(fleet=info.fleet).queue_summaries.plan(), ())
+    facts.dead_owners = yield from _part(facts, "owners", survey.dead_owners(), [])
     yield from _part(facts, "scripts", ask(server.run_a_script()), 1)
     return facts
 

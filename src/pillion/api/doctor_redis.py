@@ -10,7 +10,7 @@ RECOMMENDED = (7, 0)
 MEMORY_WARN, MEMORY_FAIL = 0.80, 0.95
 CLIENTS_WARN, CLIENTS_FAIL = 0.80, 0.95
 LATENCY_WARN_S, LATENCY_FAIL_S = 0.005, 0.100
-WORKER_LATENCY_WARN_S = 0.050
+WORKER_LATENCY_WARN_US = 50_000
 CLOCK_WARN_S, CLOCK_FAIL_S = 1.0, 5.0
 
 
@@ -164,12 +164,13 @@ def latency(facts: Facts) -> Finding | None:
     if rtt_s is None:
         return None
     what = f"{rtt_s * 1000:.2f} ms round trip from here"
-    slow = [process for process in facts.processes if (process.rtt_s or 0) > WORKER_LATENCY_WARN_S]
-    if slow:
-        worst_s = max(process.rtt_s or 0 for process in slow)
-        what += f"; {len(slow)} of {counted(len(facts.processes), 'worker')} measured up to {worst_s * 1000:.0f} ms"
+    slow_us = [us for us in (process.rtt_us or 0 for process in facts.processes) if us > WORKER_LATENCY_WARN_US]
+    if slow_us:
+        what += (
+            f"; {len(slow_us)} of {counted(len(facts.processes), 'worker')} measured up to {max(slow_us) / 1000:.0f} ms"
+        )
     level = _graded(rtt_s, LATENCY_WARN_S, LATENCY_FAIL_S)
-    level = "warn" if slow and level == "ok" else level
+    level = "warn" if slow_us and level == "ok" else level
     if level == "ok":
         return Finding("ok", "latency", what)
     why = "Each push and each job waits for some round trips, so this bounds what a worker can do."

@@ -213,9 +213,9 @@ def _workers_line(fleet: Fleet) -> str:
 
 
 def _queues_line(fleet: Fleet) -> str:
-    from pillion.api import plan, survey
+    from pillion.api.stats import Stats
 
-    found = plan.run(survey.queues(fleet.clock()), fleet.storage)
+    found = Stats(fleet=fleet).queue_summaries()
     oldest_s = max((each.latency_s for each in found), default=0.0)
     return f"queues: {len(found)}, jobs: {sum(each.size for each in found)}, oldest: {oldest_s:.1f} s"
 

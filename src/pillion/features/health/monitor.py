@@ -14,6 +14,7 @@ from pillion.api.fleet import DEFAULT, Fleet
 from pillion.api.metrics import Metrics
 from pillion.api.plan import Plan, ask, run
 from pillion.api.redis_info import RedisInfo
+from pillion.api.stats import Stats
 from pillion.errors import ConfigError, DecodeError, RedisError
 from pillion.features.health import alert as kinds
 from pillion.features.health import rules
@@ -74,9 +75,9 @@ class HealthMonitor:
         self._own_memory: dict[str, bytes] = {}
 
     @call(
-        *("SSCAN", "HMGET", "SMEMBERS", "LLEN", "LINDEX", "HGETALL", "MGET", "INFO", "CONFIG GET", "TIME", "PING"),
+        *("HMGET", "SMEMBERS", "LLEN", "LINDEX", "HGETALL", "MGET", "INFO", "CONFIG GET", "TIME", "PING"),
         cost="O(P + Q + C), P = processes, Q = queues, C = job classes that ran in the window",
-        trips="about 20, and one for every 200 processes and queues",
+        trips="about 20, and one for every 200 processes",
     )
     def look(self) -> Plan[list[Alert]]:
         """What is wrong now, whether it has been told or not. Tells nobody, remembers nothing, calls no probe."""
@@ -124,9 +125,9 @@ class HealthMonitor:
     def _look(self) -> Plan[tuple[list[Alert], Counted | None]]:
         limits, found, counted = self.thresholds, list[Alert](), None
         if "processes" in self._checks:
-            found += rules.process_alerts((yield from survey.processes()), limits)
+            found += rules.process_alerts(len((yield from survey.processes())), limits)
         if "queues" in self._checks:
-            found += rules.queue_alerts((yield from survey.queues(self.fleet.clock())), limits)
+            found += rules.queue_alerts((yield from Stats(fleet=self.fleet).queue_summaries.plan()), limits)
         if "failures" in self._checks:
             failures = yield from self._failures()
             counted = Counted(*(yield from ask(counters())))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pillion.api.redis_info import RedisSnapshot
-from pillion.api.survey import ProcessFacts, QueueFacts
+from pillion.api.stats import QueueSummary
 from pillion.features.health import alert as kinds
 from pillion.features.health.alert import Alert, AlertLevel
 from pillion.features.health.thresholds import Thresholds
@@ -24,16 +24,15 @@ class Counted:
     failed: int
 
 
-def process_alerts(processes: Sequence[ProcessFacts], limits: Thresholds) -> list[Alert]:
-    """Too few workers."""
-    count = len(processes)
+def process_alerts(count: int, limits: Thresholds) -> list[Alert]:
+    """Too few workers: `count` of them live."""
     if count >= limits.min_processes:
         return []
     what = "no worker process is running" if not count else f"{count} of {limits.min_processes} worker processes run"
     return [Alert(kinds.NO_PROCESSES, "", count, limits.min_processes, what, "critical")]
 
 
-def queue_alerts(queues: Sequence[QueueFacts], limits: Thresholds) -> list[Alert]:
+def queue_alerts(queues: Sequence[QueueSummary], limits: Thresholds) -> list[Alert]:
     """Too many jobs in a queue, or one that has waited too long; the gravest first."""
     found: list[Alert] = []
     for queue in queues:
