@@ -64,10 +64,16 @@ def test_lists_who_works(processes, raw, args):
     result = processes(*args)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        "PROCESS      TAG   STATE              BUSY  QUEUES           MEMORY  STARTED      BEAT  VERSION",
-        "app-1:11:aa  shop  running          3 of 5  high, default  26.3 MiB   2d ago  0.0s ago  8.1.7",
-        "app-2:22:bb        quiet, embedded  0 of 5  high, default  26.3 MiB   2d ago  0.0s ago  -",
+        "PROCESS      TAG   STATE            BUSY  QUEUES           MEMORY  UP  VERSION",
+        "app-1:11:aa  shop  running           3/5  high, default  26.3 MiB  2d  8.1.7",
+        "app-2:22:bb        quiet, embedded   0/5  high, default  26.3 MiB  2d  -",
     ]
+
+
+def test_shows_who_was_not_heard_of_for_a_while(processes, raw):
+    enter(raw, "app-1:11:aa")
+    raw.hset("app-1:11:aa", "beat", time.time() - 2 * 86_400)
+    assert "running, silent for 2d" in processes().stdout
 
 
 def test_says_so_if_nobody_works(processes):

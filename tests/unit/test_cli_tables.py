@@ -45,6 +45,17 @@ def test_a_name_is_no_markup_in_a_terminal():
     assert "\x1b" not in capture.get()
 
 
+def test_a_narrow_terminal_folds_what_need_not_be_whole():
+    columns = (Column("Process", whole=True), Column("Queues"), Column("Busy", right=True))
+    console = Console(width=46, color_system=None)
+    with console.capture() as capture:
+        console.print(rich_table(columns, [("app-1:4711:0123456789ab", "critical, default, low", "3/10")]))
+    lines = capture.get().splitlines()
+    assert all(len(line) <= 46 for line in lines)
+    assert any("app-1:4711:0123456789ab" in line and "3/10" in line for line in lines)
+    assert sum("default" in line or "critical" in line for line in lines) == 2
+
+
 def test_a_pipe_gets_plain_columns(capsys):
     print_table(COLUMNS, [("default", "1", "")])
     assert capsys.readouterr().out == "QUEUE    SIZE  NOTE\ndefault     1\n"

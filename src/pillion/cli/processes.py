@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from pillion.api.processes import Process
 
 _COLUMNS = (
-    Column("Process"),
+    Column("Process", whole=True),
     Column("Tag"),
     Column("State"),
     Column("Busy", right=True),
     Column("Queues"),
     Column("Memory", right=True),
-    Column("Started", right=True),
-    Column("Beat", right=True),
+    Column("Up", right=True),
     Column("Version"),
 )
 _DONE = {
@@ -33,6 +32,7 @@ _DONE = {
     "stop": "will end, after its running jobs or its timeout",
     "dump": "will log what its threads are doing",
 }
+_SILENT_AFTER_S = 25.0
 _NOBODY = "No worker process is running. `pillion run` starts one."
 _DAMAGE = {"quiet": "take no new jobs any more", "stop": "end"}
 
@@ -57,7 +57,8 @@ def command(
     """List the worker processes, or tell some of them what to do.
 
     \b
-      list    who they are, what they serve, how busy they are (the default)
+      list    who they are, what they serve, how busy they are (the default);
+              "silent": not heard of for more than two beats
       quiet   take no new jobs; running ones go on. Cannot be undone.
       stop    end: running jobs get the timeout, then go back to their queues
       dump    log what each thread is doing
@@ -172,19 +173,24 @@ def as_json_object(process: Process) -> dict[str, Any]:
 
 
 def _row(process: Process, now_s: float) -> tuple[str, ...]:
-    state = "quiet" if process.is_quiet else "running"
     return (
         process.identity,
         process.tag,
-        f"{state}, embedded" if process.is_embedded else state,
-        f"{process.busy} of {process.concurrency}",
+        _state(process, now_s),
+        f"{process.busy}/{process.concurrency}",
         ", ".join(process.queues),
         memory(process.rss_kib),
-        _ago(process.started_at, now_s),
-        _ago(process.beat_at, now_s),
+        duration(None if process.started_at is None else now_s - process.started_at),
         process.version or UNKNOWN,
     )
 
 
-def _ago(moment_s: float | None, now_s: float) -> str:
-    return UNKNOWN if moment_s is None else f"{duration(now_s - moment_s)} ago"
+def _state(process: Process, now_s: float) -> str:
+    """One that has missed two beats is in trouble: killed, frozen, or cut off from Redis."""
+    states = ["quiet" if process.is_quiet else "running"]
+    if process.is_embedded:
+        states.append("embedded")
+    silent_s = 0.0 if process.beat_at is None else now_s - process.beat_at
+    if silent_s > _SILENT_AFTER_S:
+        states.append(f"silent for {duration(silent_s)}")
+    return ", ".join(states)

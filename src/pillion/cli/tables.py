@@ -10,7 +10,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -25,10 +25,14 @@ _KIB_OF_MIB, _KIB_OF_GIB = 1024, 1024**2
 
 @dataclass(slots=True, frozen=True)
 class Column:
-    """A column of a table. Numbers are aligned to the `right`."""
+    """A column of a table. Numbers are aligned to the `right`; what is to be copied is kept `whole`.
+
+    In a narrow terminal the others are folded into several lines.
+    """
 
     title: str
     right: bool = False
+    whole: bool = False
 
 
 Row = Sequence[str]
@@ -57,9 +61,10 @@ def rich_table(columns: Sequence[Column], rows: Sequence[Row]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        table.add_column(Text(column.title), justify="right" if column.right else "left", overflow="fold")
+        alignment: Literal["left", "right"] = "right" if column.right else "left"
+        table.add_column(Text(column.title), justify=alignment, overflow="fold", no_wrap=column.right or column.whole)
     for row in rows:
         table.add_row(*(Text(clean(cell)) for cell in row))  # Text: "[red]" in a name is no markup
     return table
