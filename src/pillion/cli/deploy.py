@@ -38,4 +38,4 @@ def mark(label: str | None, config_file: str | None, environment: str | None) ->
         was_set = Deploy(fleet=fleet).mark(label)
     finally:
         fleet.close()
-    click.echo(f"Marked: {label}" if was_set else f"Not marked, this minute has its mark already: {label}")
+    click.echo(f"Marked: {label}" if was_set else f"Not marked, it was marked within the last minute: {label}")
