@@ -1,6 +1,8 @@
 """Worker processes of one language as the other sees and steers them (wire-format 7)."""
 
 import json
+import os
+import subprocess
 import time
 
 import pytest
@@ -13,15 +15,23 @@ PROCESS = "Sidekiq::ProcessSet.new(false).find { |one| one.identity == name }"
 WORK_FIELDS = ["queue", "payload", "run_at"]
 
 
+def said_to_run(fleet, name, key):
+    """The jids that a process says it runs, if its record agrees with its count."""
+    works = [json.loads(work) for work in fleet.raw.hgetall(f"{name}:{key}").values()]
+    count = int(fleet.raw.hget(name, "busy") or 0)
+    return [json.loads(work["payload"])["jid"] for work in works] if len(works) == count else None
+
+
 @pytest.fixture(scope="module")
 def busy(fleet):
     """Each language runs a job and its process has said so; returns {language: (identity, jid)}."""
+    fleet.raw.delete("retry", "schedule")  # nothing that other tests left may run meanwhile
     gate = f"gate-{time.time()}"
     jids = {"ruby": fleet.push("Hold", gate, queue="ruby"), "pillion": fleet.ruby.push("Hold", gate, queue="python")}
     names = {language: fleet.identity(run) for language, run in fleet.workers.items()}
-    for language, jid in jids.items():
-        fleet.ledger.wait_for(jid, "start")
-        fleet.wait_until(lambda name=names[language]: int(fleet.raw.hget(name, "busy") or 0) > 0, "a beat with a job")
+    for language, key in (("ruby", "workers"), ("pillion", "work")):
+        fleet.ledger.wait_for(jids[language], "start")
+        fleet.wait_until(lambda: said_to_run(fleet, names[language], key) == [jids[language]], "a beat with the job")
     yield {language: (names[language], jids[language]) for language in jids}
     fleet.ledger.open(gate)
     for jid in jids.values():
@@ -65,6 +75,13 @@ class TestPillionSeenByRuby:
         fleet.raw.sadd("processes", "gone:1:abcdefabcdef")
         assert fleet.ruby("Sidekiq::ProcessSet.new.map(&:identity)") == sorted(name for name, _ in busy.values())
         assert fleet.raw.sismember("processes", "gone:1:abcdefabcdef") == 0
+
+    def test_the_monitor_of_ruby_lists_it(self, fleet, busy):
+        environ = os.environ | {"REDIS_URL": fleet.url}
+        shown = subprocess.run(["sidekiqmon"], env=environ, capture_output=True, text=True, check=True).stdout
+        for name, _ in busy.values():
+            assert name in shown
+        assert "Queues: python" in shown
 
     def test_ruby_6_4_1_looks_for_running_jobs_where_only_it_writes_them(self, fleet, busy):
         """Since 6.4.2 the key ends in `:work`, as Pillion's does: an older Ruby shows counts but not the jobs."""
@@ -122,6 +139,12 @@ class TestSeenByPillion:
         assert work is not None
         assert (work.process_id, work.queue, work.job.job_class) == (name, "ruby", "Hold")
         assert abs(time.time() - work.run_at) < 300
+
+    def test_its_clean_up_spares_living_processes_of_ruby(self, fleet, busy):
+        fleet.raw.sadd("processes", "gone:1:abcdefabcdef")
+        fleet.raw.delete("process_cleanup")  # somebody may have cleaned up within the last minute
+        ProcessSet(fleet=fleet.api).cleanup()
+        assert fleet.raw.smembers("processes") == {name.encode() for name, _ in busy.values()}
 
 
 class TestSteering:

@@ -1,9 +1,12 @@
 """A job pushed in one language runs in the other, with equal arguments (F001 to F005)."""
 
+import asyncio
 import json
 import time
 
 import pytest
+
+from pillion import default, job
 
 # Values that some JSON writer or reader is known to get wrong.
 ARGUMENTS = {
@@ -78,6 +81,39 @@ class TestJobClasses:
     def test_ruby_sets_options_for_one_push(self, fleet):
         jid = fleet.ruby("Orders::CompleteJob.set(queue: 'python', tenant: 7).perform_async(44)")
         assert fleet.ledger.wait_for(jid)["args"] == [44]
+
+
+class TestJobsOfPythonCode:
+    """A Python program whose job has the name, and the queue, of a Ruby class."""
+
+    @pytest.fixture
+    def complete_order(self, fleet):
+        default.install(fleet.config)
+
+        @job(wire_name="Orders::CompleteJob", queue="ruby", retry=3, tags=["orders"])
+        def complete_order(order_id: int) -> None: ...
+
+        yield complete_order
+        default.reset()
+
+    def test_it_runs_in_ruby(self, fleet, complete_order):
+        run = fleet.ledger.wait_for(complete_order.perform_async(42))
+        assert (run["by"], run["class"], run["args"]) == ("ruby", "Orders::CompleteJob", [42])
+
+    def test_it_runs_in_ruby_when_pushed_from_an_event_loop(self, fleet, complete_order):
+        async def push():
+            jid = await complete_order.perform_async.aio(43)
+            await default.async_client().storage.close()
+            return jid
+
+        assert fleet.ledger.wait_for(asyncio.run(push()))["args"] == [43]
+
+    def test_it_runs_in_ruby_later(self, fleet, complete_order):
+        assert fleet.ledger.wait_for(complete_order.perform_in(0.2, 44))["args"] == [44]
+
+    def test_many_run_in_ruby(self, fleet, complete_order):
+        jids = complete_order.perform_bulk([[n] for n in range(30)])
+        assert [fleet.ledger.wait_for(jid)["args"] for jid in jids] == [[n] for n in range(30)]
 
 
 class TestBulk:

@@ -87,6 +87,25 @@ class TestPages:
         assert shown == {"processed": 1234, "failed": 56, "enqueued": 1, "scheduled": 1, "retries": 1, "dead": 1}
 
 
+class TestARealFailure:
+    def test_the_web_app_shows_a_job_that_a_pillion_worker_failed(self, fleet):
+        key = f"web-{time.time()}"
+        jid = fleet.push("Flaky", key, queue="python", backtrace=True)
+        _, score = fleet.entry("retry", jid)
+        page = text_of(fleet.ruby.look(f"/retries/{score!r}-{jid}"))
+        for text in ("Flaky", f'"{key}"', "interop_jobs.Broken", f"out of tëa ☕ {key}", "interop_jobs.py"):
+            assert text in page
+
+    def test_its_retry_button_lets_pillion_run_it(self, fleet):
+        key = f"button-{time.time()}"
+        jid = fleet.push("Flaky", key, queue="python")
+        _, score = fleet.entry("retry", jid)
+        fleet.ledger.mend(key)
+        fleet.ruby.press("/retries", f"/retries/{score!r}-{jid}", retry="Retry Now")
+        assert fleet.ledger.wait_for(jid)["by"] == "pillion"
+        assert not [member for member in fleet.members("retry") if jid.encode() in member]
+
+
 @pytest.mark.usefixtures("stored")
 class TestButtons:
     """Each acts on the one job, and leaves it in just one place."""
