@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -432,9 +433,9 @@ def test_progress_is_told_and_stop_is_obeyed(retry: RetrySet, raw: redis.Redis, 
     fill(raw, 1200)
     told: list[tuple[int, int]] = []
     result = action(retry, Filter(), progress=lambda *numbers: told.append(numbers), stop=lambda: len(told) >= 2)
-    assert told == [(50, 1200), (450, 1200)]
-    assert (result.moved, result.finished) == (450, False)
-    assert action(retry, Filter(at_before=NOW_S)).moved == 750
+    assert told == [(25, 1200), (225, 1200)]
+    assert (result.moved, result.finished) == (225, False)
+    assert action(retry, Filter(at_before=NOW_S)).moved == 975
 
 
 def test_stop_is_obeyed_between_jobs_where_middleware_runs(config: Config, retry: RetrySet, raw: redis.Redis) -> None:
@@ -466,13 +467,42 @@ def test_an_impossible_limit_changes_nothing(
 
 
 def test_a_thousand_jobs_take_two_round_trips(fleet: Fleet, retry: RetrySet, raw: redis.Redis) -> None:
-    fill(raw, 3450)
+    fill(raw, 3225)
     trips: list[Any] = []
     for name in ("run", "run_all"):
         ask = getattr(fleet.storage, name)
         setattr(fleet.storage, name, lambda ops, ask=ask: trips.append(ops) or ask(ops))
-    assert retry.retry(Filter()).moved == 3450
-    assert len(trips) == 1 + 2 * 5  # the size; pages of 50, 400 and three times 1000, each read and moved
+    assert retry.retry(Filter()).moved == 3225
+    assert len(trips) == 1 + 2 * 5  # the size; pages of 25, 200 and three times 1000, each read and moved
+
+
+def test_huge_jobs_are_moved_a_few_at_a_time(retry: RetrySet, raw: redis.Redis) -> None:
+    raw.zadd("retry", {failed(f"j{n}", args=["x" * 90_000]): n for n in range(9)})
+    raw.config_resetstat()
+    assert retry.kill(Filter()).moved == 9
+    assert raw.info("commandstats")["cmdstat_evalsha"]["calls"] >= 5
+
+
+def test_four_people_who_do_the_same_at_once_do_it_once(config: Config, retry: RetrySet, raw: redis.Redis) -> None:
+    fill(raw, 2000)
+    fleets = [Fleet(config, clock=Watch(NOW_S)) for _ in range(4)]
+    ready = threading.Barrier(4)
+    results: list[Any] = []
+
+    def act(fleet: Fleet) -> None:
+        ready.wait()
+        results.append(RetrySet(fleet=fleet).retry(Filter(job_class="app.A")))
+
+    threads = [threading.Thread(target=act, args=(fleet,)) for fleet in fleets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for fleet in fleets:
+        fleet.close()
+    assert sum(result.moved for result in results) == 1000
+    pushed = jids(run_order(raw))
+    assert (len(pushed), len(set(pushed)), raw.zcard("retry")) == (1000, 1000, 1000)
 
 
 def test_a_scheduled_set_is_pushed_by_filter(fleet: Fleet, raw: redis.Redis) -> None:

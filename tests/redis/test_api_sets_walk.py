@@ -66,7 +66,7 @@ def test_a_set_that_stays_as_it_is_is_read_in_one_trip_a_page(
     entries = fill(raw, 500, ties)
     counted = Tampering(storage, lambda: None)
     assert walked(counted, order, 100) == ordered(entries, order)
-    assert counted.trips == 6  # 50, 4 x 100, 50
+    assert counted.trips == 6  # 25, 4 x 100, 75
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -123,11 +123,11 @@ def test_an_anchor_that_got_another_score_does_not_move_the_place(
 ) -> None:
     entries = fill(raw, 100, 1)
     walker = Walker("retry", order)
-    first = run(walker.next(30), storage)
+    first = run(walker.next(20), storage)
     raw.zadd("retry", {first[-1].member: 1.0 if order == "desc" else 9000.0, first[0].member: 1050.0})
     walker.lose_rank()
     rest = [scored for page in pages(walker, storage) for scored in page]
-    assert [scored for scored in rest if scored in entries] == ordered(entries, order)[30:]
+    assert [scored for scored in rest if scored in entries] == ordered(entries, order)[20:]
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -178,13 +178,13 @@ def test_infinite_scores_are_walked_too(storage: Storage, raw: redis.Redis, orde
 def test_pages_shrink_to_about_a_megabyte(storage: Storage, raw: redis.Redis) -> None:
     raw.zadd("retry", {b"%04d" % n + b"x" * 20_000: n for n in range(400)})
     sizes = [len(page) for page in pages(Walker("retry", "asc"), storage, 1000)]
-    assert sizes[:3] == [50, 49, 49]
+    assert sizes[:3] == [25, 49, 49]
 
 
 def test_pages_of_small_entries_grow_to_a_thousand(storage: Storage, raw: redis.Redis) -> None:
     fill(raw, 3000, 1)
     sizes = [len(page) for page in pages(Walker("retry", "asc"), storage, 1000)]
-    assert sizes == [50, 400, 1000, 1000, 550]
+    assert sizes == [25, 200, 1000, 1000, 775]
 
 
 @pytest.mark.parametrize("text", [b"*", b"?", b"[a-z]", b"a*c", b"\\", b"[^x]", b"a]", b"["])

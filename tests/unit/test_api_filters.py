@@ -180,6 +180,11 @@ def test_a_name_that_is_unknown_is_answered_with_those_that_are():
     assert Filter.of({"job_class": "app.Mail"}) == Filter(job_class="app.Mail")
 
 
+def test_a_filter_shows_what_it_says():
+    assert repr(Filter()) == "Filter()"
+    assert repr(Filter(job_class="A", min_retries=0)) == "Filter(job_class='A', min_retries=0)"
+
+
 @pytest.mark.parametrize("given", [None, "app.Mail", {"job_class": "app.Mail"}])
 def test_an_action_wants_to_be_told_that_every_job_is_meant(given: object):
     with pytest.raises(ConfigError, match=r"Filter\(\) is every job"):

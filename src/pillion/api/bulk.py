@@ -39,8 +39,9 @@ Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]
 T = TypeVar("T")
 
-# So many jobs a script call: it stays below a millisecond or so.
+# So much goes into one script call: it takes a millisecond or so.
 _JOBS_PER_CALL: Final = 100
+_BYTES_PER_CALL: Final = 200_000
 # By so much the clocks of other machines may be behind ours.
 _CLOCK_SKEW_S: Final = 60.0
 _MOST_REASONS: Final = 20
@@ -109,8 +110,7 @@ class ToQueue:
 
     def carry_out(self, chosen: Sequence[Scored], result: Result) -> Plan[None]:
         """Client middleware sees each job; one that it stops, or fails on, stays where it is."""
-        moves = list(self._moves(chosen, result))
-        chunks = list(_chunks(moves))
+        chunks = list(_chunks(self._moves(chosen, result), _weight))
         replies: list[promote_ops.Promoted] = yield from ask_all(
             [promote_ops.promote(self._key, math.inf, chunk, refused_until_s=None) for chunk in chunks]
         )
@@ -166,7 +166,7 @@ class ToDead:
 
     def carry_out(self, chosen: Sequence[Scored], result: Result) -> Plan[None]:
         """The dead set is trimmed as after every death (wire-format 3.4)."""
-        chunks = list(_chunks([entry.member for entry in chosen]))
+        chunks = list(_chunks((entry.member for entry in chosen), len))
         replies: list[promote_ops.Buried] = yield from ask_all(
             [bury(self._fleet, self._key, chunk) for chunk in chunks]
         )
@@ -193,7 +193,7 @@ class ToBin:
 
     def carry_out(self, chosen: Sequence[Scored], result: Result) -> Plan[None]:
         """All go into one bin."""
-        chunks = list(_chunks([entry.member for entry in chosen]))
+        chunks = list(_chunks((entry.member for entry in chosen), len))
         counts: list[int] = yield from ask_all([undo_ops.take_members(self._bin, chunk) for chunk in chunks])
         result.moved += sum(counts)
         result.gone += len(chosen) - sum(counts)
@@ -229,7 +229,7 @@ class ToTime:
         return (yield from ask_all([ops.move_by(self._key, member, self.by_s) for member in members]))
 
     def _at(self, members: list[bytes], at_s: float) -> Plan[list[float | None]]:
-        chunks = list(_chunks(members))
+        chunks = list(_chunks(members, len))
         moves: list[Op[Any]] = [promote_ops.postpone(self._key, chunk, at_s) for chunk in chunks]
         replies = yield from ask_all([*moves, *(ops.scores(self._key, chunk) for chunk in chunks)])
         return [score for scores in replies[len(chunks) :] for score in scores]
@@ -345,8 +345,22 @@ def _queue_of(payload: dict[str, Any]) -> str:
     raise _Refused(f"queue: expected a name, got {queue!r}. Without one it cannot be pushed anywhere.")
 
 
-def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[at : at + _JOBS_PER_CALL] for at in range(0, len(items), _JOBS_PER_CALL))
+def _weight(move: promote_ops.Move) -> int:
+    return len(move.member) + len(move.payload)
+
+
+def _chunks(items: Iterable[T], weight: Callable[[T], int]) -> Iterator[list[T]]:
+    """What goes into one script call each."""
+    chunk: list[T] = []
+    left = _BYTES_PER_CALL
+    for item in items:
+        if chunk and (len(chunk) == _JOBS_PER_CALL or weight(item) > left):
+            yield chunk
+            chunk, left = [], _BYTES_PER_CALL
+        chunk.append(item)
+        left -= weight(item)
+    if chunk:
+        yield chunk
 
 
 def checked_limit(limit: object) -> int | None:

@@ -57,6 +57,10 @@ class Filter:
         object.__setattr__(self, "_at", _window(self, "at_from", "at_before"))
         object.__setattr__(self, "_checks", tuple(_checks(self)))
 
+    def __repr__(self) -> str:
+        said = ((each.name, getattr(self, each.name)) for each in fields(self) if each.init)
+        return f"Filter({', '.join(f'{name}={value!r}' for name, value in said if value is not None)})"
+
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Filter:
         """A Filter from names and values, such as those of a form. Raises ConfigError for a name it does not know."""

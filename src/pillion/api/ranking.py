@@ -23,7 +23,7 @@ from pillion.storage.ops.sets import Scored
 Order = Literal["desc", "asc"]
 
 MAX_PAGE: Final = 1000
-_FIRST_PAGE: Final = 50
+_FIRST_PAGE: Final = 25  # in case that they are huge
 _GROWTH: Final = 8
 _PAGE_BYTES: Final = 1_000_000
 _PROBES: Final = 15
