@@ -46,7 +46,7 @@ class Cost:
     trips: str = "1"
 
     def __str__(self) -> str:
-        trips = "1 round trip" if self.trips == "1" else f"{self.trips} round trips"
+        trips = "1 round trip" if self.trips == "1" else f"round trips: {self.trips}"
         return f"{', '.join(self.commands)}; {self.cost}; {trips}"
 
 
