@@ -9,6 +9,7 @@ import pytest
 from pillion.api.fleet import Fleet
 from pillion.config import Config
 from pillion.features.health import HealthMonitor, Probe, Thresholds
+from pillion.storage.ops import health
 
 NOW_S = 1_790_000_000.0
 
@@ -94,6 +95,14 @@ class TestQueues:
         with ThreadPoolExecutor(8) as pool:
             told = [alert for alerts in pool.map(go, monitors) for alert in alerts]
         assert states(told) == [("queue_size_warning:critical", "new")]
+
+    def test_a_record_is_replaced_only_by_who_has_seen_the_last_one(self, storage, raw):
+        assert storage.run(health.swap("a", b"", b"first"))
+        assert not storage.run(health.swap("a", b"", b"second"))
+        assert not storage.run(health.swap("a", b"second", b""))
+        assert raw.hget("pl:health", "a") == b"first"
+        assert storage.run(health.swap("a", b"first", b""))
+        assert not raw.exists("pl:health")
 
     def test_looking_tells_nobody_and_leaves_nothing(self, monitor, raw):
         fill(raw, "critical", 101)

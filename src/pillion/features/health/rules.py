@@ -63,7 +63,7 @@ def failure_alerts(failures: Mapping[str, int], limits: Thresholds) -> list[Aler
 def share_alerts(before: Counted | None, now: Counted, limits: Thresholds) -> list[Alert]:
     """Too large a share of all jobs failed since the last look. Counters that were set back say nothing."""
     most = limits.max_failure_share
-    if most is None or before is None or now.processed < before.processed or now.failed < before.failed:
+    if most is None or before is None:
         return []
     ran, failed = now.processed - before.processed, now.failed - before.failed
     if ran < max(1, limits.min_jobs) or failed / ran <= most:
