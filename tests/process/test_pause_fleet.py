@@ -59,7 +59,7 @@ def test_no_process_starts_a_job_of_a_queue_that_was_paused_under_load(
     _fill(raw, "mail", "Mail", 20_000)
     wait_until(lambda: len(_lines(ledger, "mail")) > 500, "both at work")
     storage.run(pause.pause("mail"))
-    time.sleep(PROMISE_S)
+    time.sleep(PROMISE_S)  # the promise is about time: nothing says that no more will start
     before = _lines(ledger, "mail")
     _fill(raw, "ticks", "Tick", 3000)
     wait_until(lambda: len(_lines(ledger, "tick")) == 3000, "the jobs of the other queue")

@@ -209,10 +209,13 @@ class Fetcher:
             error = RedisError(f"The key `paused` should be a set of names of queues: {failure}")
             self._reporter.report(error, {"context": "Cannot see which queues are paused, so none is"})
         self._pauses_failed = bool(failure)
-        if paused and self._buffer:
-            units = self._empty_buffer()
-            self._buffer.extendleft(unit for unit in reversed(units) if unit.queue not in paused)
-            self._leases.hand_back([unit for unit in units if unit.queue in paused])
+        if not any(unit.queue in paused for unit in tuple(self._buffer)):
+            return
+        units = self._empty_buffer()
+        self._buffer.extendleft(unit for unit in reversed(units) if unit.queue not in paused)
+        if self._stopping.is_set():
+            self.hand_back_buffer()  # `quiet` may have found it empty
+        self._leases.hand_back([unit for unit in units if unit.queue in paused])
 
     def _stand_down(self) -> None:
         """The process goes quiet: take no job any more that a fetch or a blocking move might still bring."""
