@@ -23,7 +23,7 @@ from pillion.wire import histogram, rollup
 DEFAULT_MINUTES = 60
 MAX_MINUTES = 480  # minutes are kept for 8 hours
 MAX_HOURS = 72
-METRICS = ("p", "f", "ms", "s")
+METRICS = (rollup.RUNS, rollup.FAILURES, rollup.TIME_MS, "s")
 JobClass = Any  # a job as `pillion.Job` or `pillion.job` makes it: it has its definition as `__job__`
 
 
@@ -203,35 +203,38 @@ def _filter(class_filter: str | re.Pattern[str] | None) -> Callable[[str], objec
 # -- what is in them ---------------------------------------------------------------------------------------
 
 
+class _SeriesOf(dict[bytes, dict[str, float]]):
+    """Field of a rollup to the series its amounts belong to. Each field is read once, however often it comes."""
+
+    def __init__(self, jobs: dict[str, JobMetrics], wanted: Callable[[str], object]) -> None:
+        super().__init__()
+        self._jobs, self._wanted = jobs, wanted
+
+    def __missing__(self, name: bytes) -> dict[str, float]:
+        job_class, metric = rollup.read_field(name)
+        if metric in (rollup.RUNS, rollup.FAILURES, rollup.TIME_MS) and self._wanted(job_class):
+            self[name] = self._jobs.setdefault(job_class, JobMetrics()).series[metric]
+        else:
+            self[name] = {}  # nobody asked for it, and nobody will look there
+        return self[name]
+
+
 def _collect(
     window: _Window, replies: Sequence[Sequence[bytes]], wanted: Callable[[str], object]
 ) -> dict[str, JobMetrics]:
-    """The rows of all classes. There may be a quarter of a million of them, so each field is read once only."""
+    """The rows of all classes. There may be a quarter of a million amounts, so the loop is bare."""
     jobs: dict[str, JobMetrics] = {}
-    series_of: dict[bytes, dict[str, float] | None] = {}
+    series_of = _SeriesOf(jobs, wanted)
     for bucket, row in zip(window.labels, replies, strict=False):
-        for name, amount in zip(row[::2], row[1::2], strict=True):
-            try:
-                series = series_of[name]
-            except KeyError:
-                series = series_of[name] = _series(jobs, name, wanted)
-            if series is not None:
-                series[bucket] = _number(amount)
+        for name, amount in zip(row[::2], _numbers(row[1::2]), strict=True):
+            series_of[name][bucket] = amount
     return jobs
-
-
-def _series(jobs: dict[str, JobMetrics], name: bytes, wanted: Callable[[str], object]) -> dict[str, float] | None:
-    """Where the amounts of a field belong; None: nobody asked for it."""
-    job_class, metric = rollup.read_field(name)
-    if metric not in (rollup.RUNS, rollup.FAILURES, rollup.TIME_MS) or not wanted(job_class):
-        return None
-    return jobs.setdefault(job_class, JobMetrics()).series[metric]
 
 
 def _add_row(job: JobMetrics, bucket: str, row: Sequence[bytes | None]) -> None:
     for metric, amount in zip((rollup.RUNS, rollup.FAILURES, rollup.TIME_MS), row, strict=True):
         if amount is not None:
-            job.series[metric][bucket] = _number(amount)
+            (job.series[metric][bucket],) = _numbers([amount])
 
 
 def _complete(job: JobMetrics) -> None:
@@ -242,12 +245,12 @@ def _complete(job: JobMetrics) -> None:
     job.totals["s"] = job.totals["ms"] / 1000
 
 
-def _number(amount: bytes) -> int:
-    """An amount; 0 for what somebody else has put there that is none."""
+def _numbers(amounts: Sequence[bytes]) -> list[int]:
+    """The amounts; 0 for what somebody else has put there that is none."""
     try:
-        return int(amount)
+        return list(map(int, amounts))
     except ValueError:
-        return 0
+        return [int(amount) if amount.isdigit() else 0 for amount in amounts]
 
 
 def _average(amount: float, runs: float) -> float:

@@ -14,8 +14,8 @@ from pillion.storage.ops import metrics as ops
 from pillion.wire.rollup import Counts
 
 FLUSH_EVERY_S = 10.0
-# So many classes go in one transaction: about 800 commands, a millisecond of Redis.
-CLASSES_AT_A_TIME = 100
+# So many classes go in one transaction: about 400 commands, a millisecond or two of Redis.
+CLASSES_AT_A_TIME = 50
 
 
 class MetricsService:
