@@ -58,22 +58,29 @@ def retry_set(raw: redis.Redis) -> dict[bytes, float]:
     return ENTRIES
 
 
-def run_and_kill(code: str, url: str, when: Callable[[], bool]) -> bool:
-    """Run `code` in a process of its own and kill it once `when()`. False if it had ended before that."""
+def run_and_kill(code: str, url: str, raw: redis.Redis, when: Callable[[], bool]) -> bool:
+    """Run `code` in a process of its own and kill it once `when()`. False if it had ended before that.
+
+    Redis still carries out what it was sent before: it is waited for, until the connection is gone.
+    """
+    clients = len(raw.client_list())
     with subprocess.Popen([sys.executable, "-c", code, url]) as process:
         until(lambda: when() or process.poll() is not None)
         ended = process.poll() is not None
         process.kill()
     assert not ended or process.returncode == 0
+    until(lambda: len(raw.client_list()) <= clients)
     return not ended
 
 
-def killed_until_done(code: str, url: str, moved: Callable[[], int], goal: int, check: Callable[[], None]) -> int:
+def killed_until_done(
+    code: str, url: str, raw: redis.Redis, moved: Callable[[], int], goal: int, check: Callable[[], None]
+) -> int:
     """Kill it each time it has done about an eighth of all; returns how often it was killed in the middle."""
     kills = 0
     while (before := moved()) < goal:
         threshold = before + max(1, goal // 8)
-        kills += run_and_kill(code, url, lambda threshold=threshold: moved() >= threshold)
+        kills += run_and_kill(code, url, raw, lambda threshold=threshold: moved() >= threshold)
         check()
     return kills
 
@@ -96,7 +103,7 @@ def test_a_retry_killed_again_and_again_loses_and_doubles_nothing(
         assert len(places) == len(ENTRIES)
         assert set(places.values()) == {1}
 
-    kills = killed_until_done(RETRY, redis_url, moved, len(FIT), each_job_is_in_one_place)
+    kills = killed_until_done(RETRY, redis_url, raw, moved, len(FIT), each_job_is_in_one_place)
     assert others_untouched(raw)
     pushed = map(json.loads, raw.lrange("queue:q0", 0, -1) + raw.lrange("queue:q1", 0, -1))
     assert {(job["class"], job["retry_count"]) for job in pushed} == {("app.Match", 2)}
@@ -111,7 +118,10 @@ def test_a_kill_killed_again_and_again_loses_and_changes_nothing(
         places = Counter(raw.zrange("dead", 0, -1) + raw.zrange("retry", 0, -1))
         assert places == Counter(ENTRIES.keys())
 
-    kills = killed_until_done(KILL, redis_url, lambda: int(raw.zcard("dead")), len(FIT), each_job_is_in_one_place)
+    def moved() -> int:
+        return int(raw.zcard("dead"))
+
+    kills = killed_until_done(KILL, redis_url, raw, moved, len(FIT), each_job_is_in_one_place)
     assert others_untouched(raw)
     assert set(raw.zrange("dead", 0, -1)) == FIT
     assert kills >= 1
@@ -131,10 +141,10 @@ def test_a_removal_and_its_undo_killed_again_and_again_give_everything_back(
         places = Counter(payload for key in [b"retry", *bins()] for payload in raw.zrange(key, 0, -1))
         assert places == Counter(ENTRIES.keys())
 
-    kills = killed_until_done(DELETE, redis_url, removed, len(FIT), each_job_is_in_one_place)
+    kills = killed_until_done(DELETE, redis_url, raw, removed, len(FIT), each_job_is_in_one_place)
     assert others_untouched(raw)
     assert kills >= 1
 
     goal = len(ENTRIES)
-    killed_until_done(UNDO, redis_url, lambda: int(raw.zcard("retry")), goal, each_job_is_in_one_place)
+    killed_until_done(UNDO, redis_url, raw, lambda: int(raw.zcard("retry")), goal, each_job_is_in_one_place)
     assert dict(raw.zrange("retry", 0, -1, withscores=True)) == ENTRIES
