@@ -174,6 +174,39 @@ class TestOneDashboard:
         assert latency_s < 0
 
 
+class TestOneScheduler:
+    # One look of Ruby's scheduler, in a process that is a worker to Sidekiq.
+    LOOK = """require "sidekiq/cli"; require "sidekiq/scheduled"
+    load "ruby/orders.rb"
+    Sidekiq::Scheduled::Poller.new.enqueue"""
+
+    @pytest.fixture
+    def due(self, shop, both):
+        """A job of Python that is due."""
+        both.push("Pricing::ForecastJob", 1, "cup", 1, queue="python", at=1)
+        return lambda: (shop.raw.zcard("schedule"), shop.raw.llen("queue:python"))
+
+    def test_ruby_promotes_jobs_of_python(self, shop, due):
+        shop.type([find_ruby(), "-e", self.LOOK])
+        assert due() == (0, 1)
+
+    def test_ruby_loses_a_job_whose_middleware_raises_while_it_is_promoted(self, shop, due):
+        with (shop.folder / "ruby" / "orders.rb").open("a") as source:
+            source.write("class Raises; def call(*); raise 'no such class'; end; end\n")
+            source.write("Sidekiq.client_middleware { |chain| chain.add Raises }\n")
+        shop.type([find_ruby(), "-e", self.LOOK])
+        assert due() == (0, 0)
+
+    def test_ruby_can_leave_it_to_pillion(self, shop, due):
+        (leave_it,) = re.findall(r"^```ruby\n(class LeaveItToPillion.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+        with (shop.folder / "ruby" / "orders.rb").open("a") as source:
+            source.write(leave_it)
+        shop.type([find_ruby(), "-e", self.LOOK])
+        assert due() == (1, 0)
+        shop.start("pillion run")
+        assert shop.wait_for("forecasts.jsonl", 1)[0]["order"] == 1
+
+
 class TestMovingAJob:
     """Receipts move from Ruby to Python: the same name on both sides, and the queue decides."""
 
@@ -189,6 +222,21 @@ class TestMovingAJob:
     def test_one_is_pushed_by_hand_to_python_first(self, open_shop):
         open_shop.type(open_shop.command("pillion push"))
         assert open_shop.wait_for("receipts.jsonl", 1) == [{"order": 42, "by": "python"}]
+
+    def test_what_is_left_for_ruby_is_found(self, shop):
+        shop.ruby("Orders::ReceiptJob.perform_async(7); Orders::ReceiptJob.perform_in(600, 8)")
+        shop.ruby("Orders::ReceiptJob.perform_async(9)", RECEIPTS_QUEUE="python")
+        shown = shop.type([*shop.command("pillion jobs find"), "--json"])
+        left = [json.loads(line) for line in shown.splitlines()]
+        assert {job["place"]: job["job"]["args"] for job in left} == {"queue:default": [7], "scheduled": [8]}
+
+    def test_what_python_cannot_run_is_taken_back_as_a_whole(self, shop):
+        shop.ruby("[1, 2].each { |n| Orders::ReceiptJob.perform_async(n) }", RECEIPTS_QUEUE="python")
+        shop.ruby("Orders::ReceiptJob.perform_in(1, 3)", RECEIPTS_QUEUE="python")
+        shop.type(shop.command("pillion queues migrate"))
+        shop.start("sidekiq")
+        seen = shop.wait_for("receipts.jsonl", 3)
+        assert sorted((line["order"], line["by"]) for line in seen) == [(1, "ruby"), (2, "ruby"), (3, "ruby")]
 
     def test_what_was_scheduled_before_stays_with_ruby(self, open_shop):
         open_shop.ruby("Orders::ReceiptJob.perform_in(0.5, 1)")
