@@ -139,7 +139,7 @@ def test_a_long_queue_that_was_pushed_to_comes_back_in_steps_and_in_order(fleet,
     told = []
     Undo(gone.undo_id, fleet=fleet).restore(progress=lambda done, total: told.append((done, total)))
     assert run_order(raw) == old + new
-    assert told == [(500, 1100), (1000, 1100), (1100, 1100)]
+    assert told == [(250, 1100), (500, 1100), (750, 1100), (1000, 1100), (1100, 1100)]
 
 
 def test_a_restore_that_is_killed_has_each_job_in_one_place_and_can_be_repeated(fleet, raw):
@@ -154,9 +154,9 @@ def test_a_restore_that_is_killed_has_each_job_in_one_place_and_can_be_repeated(
     undo = Undo(gone.undo_id, fleet=fleet)
     with pytest.raises(KeyboardInterrupt):
         undo.restore(progress=killed)
-    assert (len(run_order(raw)), raw.llen(f"pl:trash:{gone.undo_id}")) == (1100, 700)
-    assert [undoable.count for undoable in Undo.all(fleet)] == [700]
-    assert undo.restore() == 700
+    assert (len(run_order(raw)), raw.llen(f"pl:trash:{gone.undo_id}")) == (850, 950)
+    assert [undoable.count for undoable in Undo.all(fleet)] == [950]
+    assert undo.restore() == 950
     assert run_order(raw) == old + new
 
 

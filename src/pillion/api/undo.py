@@ -24,7 +24,7 @@ DEFAULT_UNDO_S: Final = 24 * 3600
 Progress = Callable[[int, int], None]
 
 # So many jobs a script call: it stays at a millisecond or so.
-_STEP: Final[dict[Kind, int]] = {"queue": 500, "set": 100}
+_STEP: Final[dict[Kind, int]] = {"queue": 250, "set": 100}
 _RESTORE_TTL_S: Final = 3600
 _MOST_BINS: Final = 1000
 
@@ -105,13 +105,13 @@ class Undo:
         *("HGETALL", "LLEN", "ZCARD", "EVALSHA", "RENAME", "PERSIST", "LMOVE", "SADD", "ZPOPMIN", "ZADD"),
         *("UNLINK", "ZREM", "TTL", "EXPIRE"),
         cost="O(1) if nothing came since; else O(N) for a queue, O(N log M) for a set, N = jobs, M = size of the set",
-        trips="3; then one for every 500 jobs of a queue, 100 of a set",
+        trips="3; then one for every 250 jobs of a queue, 100 of a set",
     )
     def restore(self, *, progress: Progress | None = None) -> Plan[int]:
         """Put the jobs back where they came from; returns how many.
 
         Jobs of a queue come back in their old order, and run before what was pushed since: they are
-        older. All at once if at most 500 were pushed since; else 500 at a time, and until all are back,
+        older. All at once if at most 250 were pushed since; else 250 at a time, and until all are back,
         workers take the newest of them first. Jobs of a set come back with their times; one that is in the
         set again by now stays as it is. May be killed at any point, and repeated.
 
