@@ -35,7 +35,7 @@ _SHAPES: Final = (
     r"\{(?:queue|pl):.+\}.*",
     r"stat:(?:processed|failed):\d{4}-\d\d-\d\d",
     # Processes, what they run and their signals; profiles have their job's id behind a token.
-    r".+:\d+:[0-9a-f]{8,12}(?::work|:workers|-signals)?",
+    r".+:\d+:[0-9a-f]{12}(?::work|:workers|-signals)?",
     r"j\|\d{6,8}(?:\|.*)?",
     r"h\|.+-\d+-\d+:\d+",
     r"\d{8}-marks",
