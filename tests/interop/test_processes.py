@@ -163,6 +163,7 @@ class TestSteering:
         jid = both.push("Echo", queue="python")
         other = both.start_pillion("python")
         assert both.ledger.wait_for(jid)["pid"] in other.processes
+        both.wait_until(lambda: both.ruby(f"({PROCESS}).stopping?", name=names[0]), "a beat that says so")
 
     def test_pillion_quiets_and_stops_ruby(self, both):
         quieted, stopped = both.start_ruby("ruby"), both.start_ruby("ruby")
