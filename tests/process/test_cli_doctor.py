@@ -40,7 +40,7 @@ def test_a_fleet_that_is_well_exits_with_0(doctor, own_redis):
         report(client, "default")
     result = doctor(own_redis.url)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.splitlines()[-1].endswith("checks are ok.")
+    assert result.stdout.splitlines()[-1].startswith("All checks are ok")
     assert "1 process, 1 of 5 threads busy" in result.stdout
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -51,7 +52,8 @@ def command(*, as_json: bool, strict: bool, config_file: str | None, environment
     if as_json:
         click.echo(json.dumps({"level": level, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
-        click.echo(checklist(findings, fancy=_takes_signs(sys.stdout.encoding)))
+        text = checklist(findings, fancy=_takes_signs(sys.stdout.encoding))
+        click.echo(text, color=False if os.environ.get("NO_COLOR") else None)  # None: where a terminal shows it
     sys.exit(EXIT_FAIL if level == "fail" or (strict and level == "warn") else 0)
 
 
@@ -61,17 +63,31 @@ def checklist(findings: Sequence[Finding], *, fancy: bool = True) -> str:
     for finding in findings:
         sign, word, colour = _SIGNS[finding.level]
         mark = f"{sign if fancy else _ASCII[finding.level]} {word}"
-        lines.append(f"{click.style(f'{mark:<6}', fg=colour)}  {finding.name:<12} {finding.what_is}")
+        head = f"{mark:<6}  {finding.name:<12} "
+        what, *rest = _wrapped(finding.what_is, head)
+        lines += [click.style(what[:6], fg=colour) + what[6:], *rest]
         for text in (finding.why_it_matters, finding.cure and f"-> {finding.cure}"):
-            lines += textwrap.wrap(text, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+            lines += _wrapped(text, _INDENT)
     return "\n".join([*lines, "", summary(findings)])
+
+
+def _wrapped(text: str, head: str) -> list[str]:
+    """Lines of `text`, the first behind `head`. Words stay whole: commands and keys are copied from here."""
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=head,
+        subsequent_indent=_INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def summary(findings: Sequence[Finding]) -> str:
     """One line: how many of each."""
     count = {level: sum(finding.level == level for finding in findings) for level in _SIGNS}
     if not count["warn"] and not count["fail"]:
-        return f"All {len(findings)} checks are ok."
+        return f"All checks are ok ({len(findings)})."
     parts = [f"{count['fail']} failed", _plural(count["warn"], "warning"), f"{count['ok']} ok"]
     return f"{', '.join(parts)}."
 
