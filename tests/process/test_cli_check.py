@@ -162,6 +162,12 @@ class TestUnknown:
         assert code == UNKNOWN
         assert "expected" in line
 
+    def test_a_module_of_the_user_that_cannot_be_imported(self, check, tmp_path, redis_url):
+        (tmp_path / "ops.py").write_text("1 / 0")
+        code, line = check("processes", "--notify", "ops:tell")
+        assert code == UNKNOWN
+        assert "division by zero" in line
+
     @pytest.mark.parametrize("args", [("nothing",), ("queues", "--nothing"), ("processes", "--min", "some")])
     def test_called_wrongly(self, check, args, redis_url):
         assert check(*args) == (UNKNOWN, "")

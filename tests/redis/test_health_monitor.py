@@ -152,6 +152,26 @@ class TestSinks:
         assert "no mail server" in caplog.text
         assert "queue_size_warning:critical" in caplog.text
 
+    def test_what_no_sink_could_tell_is_told_by_the_next_run(self, monitor, raw):
+        fill(raw, "critical", 101)
+        is_down, told = [True], []
+
+        def hook(alert):
+            if is_down[0]:
+                raise OSError("no network")
+            told.append(alert)
+
+        monitor("queues", sinks=[hook]).run_once()
+        is_down[0] = False
+        monitor("queues", sinks=[hook]).run_once()
+        is_down[0] = True
+        raw.delete("queue:critical")
+        monitor("queues", sinks=[hook]).run_once()
+        is_down[0] = False
+        monitor("queues", sinks=[hook]).run_once()
+        monitor("queues", sinks=[hook]).run_once()
+        assert states(told) == [("queue_size_warning:critical", "new"), ("queue_size_warning:critical", "recovered")]
+
     def test_without_any_the_log_is_told(self, redis_url, caplog):
         fleet = Fleet(Config(redis=redis_url))
         HealthMonitor(checks=["processes"], fleet=fleet).run_once()

@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -80,6 +81,9 @@ def check(function: Callable[..., Any]) -> click.Command:
             )
         except PillionError as exc:
             code, line, alerts = UNKNOWN, str(exc), []
+        except Exception as exc:  # noqa: BLE001 - Python would end with 1, which means WARNING
+            traceback.print_exc()
+            code, line, alerts = UNKNOWN, repr(exc), []
         if as_json:
             found = [alert.payload() for alert in alerts]
             click.echo(json.dumps({"state": STATES[code], "text": line, "alerts": found}))
@@ -270,7 +274,7 @@ def _function_sink(module: str, name: str) -> Sink:
     sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as exc:
+    except Exception as exc:  # whatever that module does when it is imported
         raise ConfigError("--notify", "module:function that can be imported", f"{module}:{name}", str(exc)) from exc
     if not callable(found):
         raise ConfigError("--notify", "a function, called with each alert", f"{module}:{name}")

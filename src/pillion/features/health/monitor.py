@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -89,7 +90,7 @@ class HealthMonitor:
         """Look, and tell what is to be told; returns what was told. For cron, or for a loop of yours.
 
         A Redis that cannot be asked is an alert too ("redis_unreachable"), not an error. A sink that
-        fails is logged, and the others are called all the same.
+        fails is logged, and the others are called all the same; if all fail, the next run tells it.
         """
         seen = {kinds.UNREACHABLE, *(kind for check in self._checks for kind in CHECKS[check])}
         try:
@@ -108,10 +109,11 @@ class HealthMonitor:
             now_s=self.fleet.clock(),
             repeat_s=self._repeat_s,
         )
-        told = [telling.alert for telling in tellings if self._claim(telling, remembered)]
-        for each in told:
-            self._tell(each)
-        return told
+        claimed = [telling for telling in tellings if self._claim(telling, remembered)]
+        for telling in claimed:
+            if not self._tell(telling.alert):
+                self._take_back(telling, remembered)
+        return [telling.alert for telling in claimed]
 
     def watch(self, every_s: float = 300.0, *, stop: threading.Event | None = None) -> None:
         """`run_once` every `every_s` seconds, until `stop` is set (from another thread, or by a signal handler)."""
@@ -177,12 +179,24 @@ class HealthMonitor:
             self._own_memory[name] = telling.record
         return True
 
-    def _tell(self, alert: Alert) -> None:
+    def _take_back(self, telling: Telling, remembered: Mapping[str, bytes] | None) -> None:
+        """Nobody could be told: remember what was known before, so that the next look tells it."""
+        name = telling.alert.name
+        self._own_memory.pop(name, None)
+        if remembered is not None:
+            with contextlib.suppress(RedisError):
+                self.fleet.storage.run(ops.swap(name, telling.record, remembered.get(name, b"")))
+
+    def _tell(self, alert: Alert) -> bool:
+        """Call every sink. False: there are some, and all have failed."""
+        failed = 0
         for sink in self._sinks:
             try:
                 sink(alert)
             except Exception:
+                failed += 1
                 log.exception("A sink of the health monitor failed; it was to tell: %s: %s", alert.name, alert.text)
+        return failed == 0 or failed < len(self._sinks)
 
 
 def _read_counters(raw: bytes | None) -> Counted | None:
