@@ -303,8 +303,8 @@ def test_a_whole_removal_has_one_undo(fleet: Fleet, retry: RetrySet, raw: redis.
 
 def test_without_undo_nothing_is_kept(retry: RetrySet, raw: redis.Redis) -> None:
     raw.zadd("retry", {failed("a"): 1, failed("b"): 2})
-    assert retry.delete(Filter(jid="a"), undo=False).undo_id is None
-    assert retry.clear(undo=False).undo_id is None
+    assert retry.delete(Filter(jid="a"), undo_s=0).undo_id is None
+    assert retry.clear(undo_s=0).undo_id is None
     assert raw.dbsize() == 0
 
 

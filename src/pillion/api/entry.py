@@ -15,11 +15,9 @@ from pillion.api.fleet import DEFAULT, Fleet
 from pillion.api.plan import Plan
 from pillion.api.ranking import Cursor
 from pillion.api.record import JobData
-from pillion.api.undo import DEFAULT_UNDO_S, REMOVE_MEMBERS_COMMANDS
-from pillion.api.undo import new_bin as make_bin
+from pillion.api.undo import DEFAULT_UNDO_S, REMOVE_MEMBERS_COMMANDS, new_bin
 from pillion.errors import ConfigError, InvalidJob
 from pillion.storage.ops.sets import Scored
-from pillion.storage.ops.undo import Bin
 from pillion.wire import codec, keys
 from pillion.wire.text import shown
 from pillion.wire.timestamps import Interval, due_at
@@ -88,9 +86,10 @@ class SortedEntry(JobData):
         return (yield from bulk.once(action, self._scored))
 
     @call("EVALSHA", *REMOVE_MEMBERS_COMMANDS, cost="O(log N), N = entries of the set")
-    def delete(self, *, undo: bool = True) -> Plan[Result]:
-        """Remove the job. With `undo` it can be put back for a day: `Undo(result.undo_id).restore()`."""
-        return (yield from bulk.once(bulk.ToBin(new_bin(self.fleet, self.set_name, undo=undo)), self._scored))
+    def delete(self, *, undo_s: float = DEFAULT_UNDO_S) -> Plan[Result]:
+        """Remove the job. `Undo(result.undo_id).restore()` puts it back, for `undo_s` seconds (a day; 0: never)."""
+        action = bulk.ToBin(new_bin(self.fleet, "set", self.set_name, undo_s))
+        return (yield from bulk.once(action, self._scored))
 
     @call(*TO_TIME_COMMANDS, cost="O(log N), N = entries of the set", trips="1 or 2")
     def reschedule(self, at: Interval | None = None, *, by: float | timedelta | None = None) -> Plan[Result]:
@@ -123,11 +122,6 @@ class Page:
 
     def __len__(self) -> int:
         return len(self.entries)
-
-
-def new_bin(fleet: Fleet, set_name: str, *, undo: bool) -> Bin:
-    """Where deleted entries wait for a day; without `undo` they are gone."""
-    return make_bin(fleet, "set", set_name, DEFAULT_UNDO_S if undo else 0)
 
 
 def to_time(fleet: Fleet, set_name: str, at: Interval | None, by: float | timedelta | None) -> bulk.ToTime:

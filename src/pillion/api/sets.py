@@ -17,7 +17,6 @@ from pillion.api.entry import (
     TO_TIME_COMMANDS,
     Page,
     SortedEntry,
-    new_bin,
     stored_form,
     to_time,
 )
@@ -25,7 +24,14 @@ from pillion.api.filters import Filter, Moment, require, seconds_of
 from pillion.api.fleet import DEFAULT, Fleet
 from pillion.api.plan import Item, Plan, Stream, ask, ask_all
 from pillion.api.ranking import MAX_PAGE, WALK_COMMANDS, Bounds, Cursor, Order, Walker, order_of, skipping
-from pillion.api.undo import REMOVE_ALL_COMMANDS, REMOVE_MEMBERS_COMMANDS, Removed, remove_all
+from pillion.api.undo import (
+    DEFAULT_UNDO_S,
+    REMOVE_ALL_COMMANDS,
+    REMOVE_MEMBERS_COMMANDS,
+    Removed,
+    new_bin,
+    remove_all,
+)
 from pillion.client.intake import WAKE_WITHIN_S
 from pillion.errors import ConfigError
 from pillion.storage.ops import promote as promote_ops
@@ -191,16 +197,18 @@ class JobSet:
         self,
         which: Filter,
         *,
-        undo: bool = True,
+        undo_s: float = DEFAULT_UNDO_S,
         limit: int | None = None,
         stop: Stop | None = None,
         progress: Progress | None = None,
     ) -> Plan[Result]:
-        """Remove the entries that fit. With `undo` they can be put back for a day: `Undo(result.undo_id).restore()`.
+        """Remove the entries that fit; for `undo_s` seconds `Undo(result.undo_id).restore()` puts them back.
+
+        That is a day if you say nothing; until then they need memory. 0 gives it back at once, for good.
 
         `limit`, `stop`, `progress` and the result are as for `RetrySet.retry`.
         """
-        action = bulk.ToBin(new_bin(self.fleet, self.name, undo=undo))
+        action = bulk.ToBin(new_bin(self.fleet, "set", self.name, undo_s))
         return (yield from self._bulk(action, which, limit, stop, progress))
 
     @call(*_BULK_TO_TIME, cost=_BULK_COST, trips="3 for every 1000 entries")
@@ -225,9 +233,9 @@ class JobSet:
         return (yield from self._bulk(action, which, limit, stop, progress, order))
 
     @call("EVALSHA", *REMOVE_ALL_COMMANDS, cost="O(1)")
-    def clear(self, *, undo: bool = True) -> Plan[Removed]:
-        """Remove every entry, at once. With `undo` they can be put back for a day, as after `delete`."""
-        return (yield from remove_all(new_bin(self.fleet, self.name, undo=undo)))
+    def clear(self, *, undo_s: float = DEFAULT_UNDO_S) -> Plan[Removed]:
+        """Remove every entry, at once. They can be put back for `undo_s` seconds, as after `delete`."""
+        return (yield from remove_all(new_bin(self.fleet, "set", self.name, undo_s)))
 
     @call("ZADD", "LPUSH", "LTRIM", "EXPIRE", cost="O(log N), N = entries of the set")
     def schedule(self, at: Interval, payload: Payload) -> Plan[None]:
