@@ -157,6 +157,9 @@ class TwoFleets:
     def close(self) -> None:
         for run in self._runs:
             run.destroy()
+        # A killed process is a zombie before the last of its threads has closed its connections: until
+        # then Redis could hand a job of the next test to it.
+        wait_until(lambda: not self.raw.info("clients")["blocked_clients"], "the end of all blocking commands")
         self.api.close()
         self.storage.close()
         self.raw.close()
