@@ -21,8 +21,8 @@ test: $(DEV) ## every test, on this machine's Redis and on the oldest supported 
 	PILLION_TEST_REDIS=floor $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/redis
 
 lint: $(DEV) ## style, layers, house rules
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check src tests bench examples
 	$(BIN)/lint-imports
 	@if [ -f ../shared/tools/house.py ]; then $(BIN)/python ../shared/tools/house.py --strict; fi
 

@@ -131,7 +131,7 @@ def memory(facts: Facts) -> Finding:
         cure = "Set maxmemory to some 75 % of the machine's memory."
         return Finding("ok", "memory", f"{used} used (peak {peak}), no maxmemory", why, cure)
     what = f"{used} of {megabytes(redis.max_memory_bytes or 0)} used ({share:.0%}, peak {peak})"
-    why = "At 100 % every push is refused, and workers cannot retry or schedule."
+    why = "At 100 % every push is refused; workers finish and retry what is there already."
     cure = "Find what grows (queues, the dead set, big arguments), or raise maxmemory."
     level = _graded(share, MEMORY_WARN, MEMORY_FAIL)
     return Finding("ok", "memory", what) if level == "ok" else Finding(level, "memory", what, why, cure)
