@@ -16,7 +16,7 @@ class Observers:
     """Those to tell of a run, and what happens when one of them fails.
 
     Its errors go to `report`, but only one in REPORT_EVERY_S: the next job would bring the same. `clock` is
-    in seconds. The loop over `each` stands in the Processor: it is run for every job.
+    in seconds.
     """
 
     def __init__(self, each: Sequence[Observer], report: Report, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,6 +24,14 @@ class Observers:
         self._report = report
         self._clock = clock
         self._silent_until_s = float("-inf")
+
+    def tell(self, payload: dict[str, Any], elapsed_s: float, error: BaseException | None) -> None:
+        """Tell each of a run of `payload` that took `elapsed_s` seconds and ended with `error`. Never raises."""
+        for observe in self.each:
+            try:
+                observe(payload, elapsed_s, error)
+            except Exception as exc:  # noqa: BLE001 - the job is what counts
+                self.failed(exc, payload)
 
     def failed(self, exc: BaseException, payload: dict[str, Any]) -> None:
         """An observer has raised `exc` on the job `payload`."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from sys import exception
 from time import perf_counter
 from typing import Any
 
@@ -79,23 +78,27 @@ class Processor:
         began_s = perf_counter()
         slot.enter()
         try:
-            job = definition.new(payload, slot)
-            args = _arguments(payload)
-            if self._chain.is_empty:
-                result = job.perform(*args)
-                # Also an async function behind a plain wrapper, which does not look like one.
-                if result is not None and hasattr(result, "__await__"):
-                    slot.await_(result)
-            else:
-                self._run_in_chain(definition, job, payload, slot)
-        finally:
-            slot.leave()
-            # Not before: an interruption could still break into the middle of it.
-            for observe in self._observers.each:
-                try:
-                    observe(payload, perf_counter() - began_s, exception())
-                except Exception as exc:  # noqa: BLE001 - the job is what counts
-                    self._observers.failed(exc, payload)
+            try:
+                job = definition.new(payload, slot)
+                args = _arguments(payload)
+                if self._chain.is_empty:
+                    result = job.perform(*args)
+                    # Also an async function behind a plain wrapper, which does not look like one.
+                    if result is not None and hasattr(result, "__await__"):
+                        slot.await_(result)
+                else:
+                    self._run_in_chain(definition, job, payload, slot)
+            finally:
+                slot.leave()
+        except BaseException as exc:
+            self._observers.tell(payload, perf_counter() - began_s, exc)
+            raise
+        # Observers are told after `leave`: before, an interruption could break into the middle of one.
+        for observe in self._observers.each:  # as `tell` does it, without its call: this is done for every job
+            try:
+                observe(payload, perf_counter() - began_s, None)
+            except Exception as exc:  # noqa: BLE001 - the job is what counts
+                self._observers.failed(exc, payload)
 
     def _run_in_chain(self, definition: JobDefinition, job: Any, payload: dict[str, Any], slot: Slot) -> None:
         def body() -> Any:
