@@ -406,3 +406,9 @@ def test_pausing_writes_the_bare_name_where_dashboards_look(mail, raw):
     assert (mail.pause(), mail.is_paused(), raw.smembers("paused")) == (False, True, {b"mail"})
     assert mail.unpause() is True
     assert (mail.unpause(), mail.is_paused(), raw.exists("paused")) == (False, False, 0)
+
+
+def test_paused_queues_are_listed_by_name(fleet, raw):
+    for name in ("low", "high"):
+        Queue(name, fleet=fleet).pause()
+    assert [queue.name for queue in Queue.paused(fleet)] == ["high", "low"]

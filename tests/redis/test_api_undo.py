@@ -1,10 +1,12 @@
 """Removing with undo: nothing is lost, nothing is doubled, whatever happened in between."""
 
 import asyncio
+import threading
+import time
 
 import pytest
 from redis_process import RedisProcess
-from services import Watch, job
+from services import Watch, job, soon
 
 from pillion.api.fleet import Fleet
 from pillion.api.plan import Plan, run
@@ -226,6 +228,67 @@ def test_a_restore_into_a_key_of_a_wrong_type_touches_nothing(fleet, raw, kind, 
         Undo(gone.undo_id, fleet=fleet).restore()
     raw.delete(source)
     assert Undo(gone.undo_id, fleet=fleet).restore() == 1
+
+
+def test_nothing_is_lost_or_doubled_while_workers_take_and_producers_push(fleet, raw, empty_redis: RedisProcess):
+    old, new = [f"old{i}" for i in range(3000)], [f"new{i}" for i in range(2000)]
+    push(raw, *old)
+    gone = clear(fleet, "queue", "mail")
+    push(raw, *new[:1000])
+    stop, taken = threading.Event(), []
+
+    def work() -> None:
+        with empty_redis.client() as client:
+            while not stop.is_set():
+                value = client.rpop("queue:mail")
+                if value is not None:
+                    taken.append(value.decode())
+
+    def produce() -> None:
+        with empty_redis.client() as client:
+            for jid in new[1000:]:
+                client.lpush("queue:mail", jid)
+
+    worker, producer = threading.Thread(target=work), threading.Thread(target=produce)
+    worker.start()
+    producer.start()
+    assert Undo(gone.undo_id, fleet=fleet).restore() == 3000
+    producer.join()
+    stop.set()
+    worker.join()
+    assert sorted([*taken, *run_order(raw)]) == sorted([*old, *new])
+
+
+def test_a_queue_comes_back_when_redis_is_full(own_redis: RedisProcess):
+    with own_redis.client() as raw:
+        push(raw, "a", "b")
+        raw.zadd("retry", {"c": 1})
+        fleet = Fleet(Config(redis=RedisConfig(url=own_redis.url)))
+        queue, retry = clear(fleet, "queue", "mail"), clear(fleet, "set", "retry")
+        own_redis.config_set(maxmemory=1, maxmemory_policy="noeviction")
+        assert Undo(queue.undo_id, fleet=fleet).restore() == 2
+        assert Undo(retry.undo_id, fleet=fleet).restore() == 1
+        assert (run_order(raw), raw.zscore("retry", "c")) == (["a", "b"], 1)
+        fleet.close()
+
+
+def test_a_worker_that_waits_for_the_queue_gets_what_comes_back(fleet, raw, empty_redis: RedisProcess):
+    push(raw, "a", "b")
+    gone = clear(fleet, "queue", "mail")
+    got = []
+
+    def wait() -> None:
+        with empty_redis.client() as client:
+            got.append(client.brpop("queue:mail", 9))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    deadline = soon()
+    while not raw.info("clients")["blocked_clients"]:
+        assert time.monotonic() < deadline
+    Undo(gone.undo_id, fleet=fleet).restore()
+    waiting.join()
+    assert got == [(b"queue:mail", b"a")]
 
 
 # -- what can be undone ----------------------------------------------------------------------------
