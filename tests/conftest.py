@@ -60,8 +60,14 @@ def redis_server(redis_binary: str) -> Iterator[RedisProcess]:
 
 @pytest.fixture
 def empty_redis(redis_server: RedisProcess) -> RedisProcess:
-    """This worker's redis-server, with nothing in it and no client's leftovers."""
+    """This worker's redis-server, with nothing in it and nobody else connected.
+
+    A killed process is a zombie before the last of its threads has let its connections go: until then Redis
+    could hand a job of this test to a worker of the test before.
+    """
     with redis_server.client() as client:
+        for kind in ("normal", "pubsub"):
+            client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
         client.flushall()
     return redis_server
 
