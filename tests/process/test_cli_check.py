@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -168,6 +169,29 @@ class TestUnknown:
         assert code == UNKNOWN
         assert "division by zero" in line
 
-    @pytest.mark.parametrize("args", [("nothing",), ("queues", "--nothing"), ("processes", "--min", "some")])
+    @pytest.mark.parametrize(
+        "args", [(), ("--nothing",), ("nothing",), ("queues", "--nothing"), ("processes", "--min", "some")]
+    )
     def test_called_wrongly(self, check, args, redis_url):
         assert check(*args) == (UNKNOWN, "")
+
+
+class TestOutput:
+    def test_a_name_from_redis_stays_on_the_line_and_commands_no_terminal(self, check, raw):
+        fill(raw, "a\nOK - b\x1b]0;c\x07", 1)
+        assert check("queues", "--max-size", "0")[1] == "CRITICAL - queue a�OK - b�]0;c� has 1 job (limit 0)\n"
+
+    @pytest.mark.parametrize("target", ["closed pipe", "/dev/full"])
+    def test_the_exit_code_tells_also_if_nothing_can_be_printed(self, tmp_path, redis_url, target):
+        variables = {name: value for name, value in clean_environment(tmp_path).items() if value}
+        if target == "closed pipe":
+            reading_end, stdout = os.pipe()
+            os.close(reading_end)
+        else:
+            stdout = os.open(target, os.O_WRONLY)
+        command = [sys.executable, "-m", "pillion", "check", "processes"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env={**variables, "REDIS_URL": redis_url}, stdout=stdout, timeout=60
+        )
+        os.close(stdout)
+        assert done.returncode == CRITICAL

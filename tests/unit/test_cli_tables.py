@@ -34,6 +34,7 @@ def test_wide_signs_take_two_columns_and_combining_marks_none():
 
 def test_what_could_command_a_terminal_is_replaced():
     assert clean("a\x1b[31mb\r\n\x9bc\u2028\ud800") == "a�[31mb���c��"
+    assert clean("paid\u202egnihton\u2066") == "paid�gnihton�"
     assert "\x1b" not in plain_table(COLUMNS, [("\x1b]0;title\x07", "1", "")])
 
 

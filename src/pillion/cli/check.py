@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 
 from pillion.cli.redis_options import open_fleet, redis_options
+from pillion.cli.tables import clean
 from pillion.errors import ConfigError, PillionError, RedisError
 
 if TYPE_CHECKING:
@@ -26,21 +29,28 @@ OK, WARNING, CRITICAL, UNKNOWN = range(4)
 _BYTES = {"": 1, "K": 1024, "KB": 1024, "M": 1024**2, "MB": 1024**2, "G": 1024**3, "GB": 1024**3}
 
 
-class WronglyCalled(click.UsageError):
-    """A usage error with the exit code that monitors read as "unknown"."""
-
-    exit_code = UNKNOWN
+@contextmanager
+def _wrongly_called() -> Generator[None]:
+    """A usage error ends with the exit code that monitors read as "unknown": click's 2 would mean critical."""
+    try:
+        yield
+    except click.UsageError as exc:
+        exc.exit_code = UNKNOWN
+        raise
 
 
 class Checks(click.Group):
-    """The checks. Called wrongly they end with 3: to a monitor, click's 2 would mean critical."""
+    """The checks. Called wrongly they end with 3."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read which of them is meant."""
+        with _wrongly_called():
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run one of them."""
-        try:
+        with _wrongly_called():
             return super().invoke(ctx)
-        except click.UsageError as exc:
-            raise WronglyCalled(exc.message, exc.ctx) from exc
 
 
 @click.group("check", cls=Checks)
@@ -86,15 +96,25 @@ def check(function: Callable[..., Any]) -> click.Command:
             code, line, alerts = UNKNOWN, repr(exc), []
         if as_json:
             found = [alert.payload() for alert in alerts]
-            click.echo(json.dumps({"state": STATES[code], "text": line, "alerts": found}))
+            line = json.dumps({"state": STATES[code], "text": line, "alerts": found})
         else:
-            click.echo(f"{STATES[code]} - {line}")
-        sys.exit(code)
+            line = clean(f"{STATES[code]} - {line}")
+        _finish(line, code)
 
     decorated: Callable[..., Any] = run
     for option in reversed(options):
         decorated = option(decorated)
     return command.command(function.__name__)(decorated)
+
+
+def _finish(line: str, code: int) -> NoReturn:
+    """Print and exit. If nobody reads it, or nothing can be written, the exit code still tells what was found."""
+    try:
+        click.echo(line)
+    except OSError:
+        # What is left in the buffer fails again when Python ends, and would make the exit code 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 # -- the checks --------------------------------------------------------------------------------------------
@@ -103,7 +123,7 @@ Task = tuple[tuple[str, ...], "Thresholds", "Callable[[Fleet], str]"]
 
 
 @check
-@click.option("--min", "least", metavar="N", type=click.IntRange(0), default=1, help="So many (1).")
+@click.option("--min", "least", metavar="N", type=click.IntRange(0), default=1, help="So many must live (1).")
 def processes(*, least: int) -> Task:
     """Do at least N worker processes live? CRITICAL if not."""
     from pillion.features.health import Thresholds
@@ -243,7 +263,7 @@ def read_sink(target: str) -> Sink:
     from pillion.features.health import webhook
 
     if target == "log":
-        return lambda alert: click.echo(f"{alert.name}: {alert.text}", err=True)
+        return lambda alert: click.echo(clean(f"{alert.name}: {alert.text}"), err=True)
     if target.startswith(("http://", "https://")):
         return webhook(target)
     if target.startswith("mailto:"):

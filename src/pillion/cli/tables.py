@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 UNKNOWN = "-"
 _GAP = "  "
 _UNITS_S = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
+# They make a terminal show other letters than there are: in another order, beyond the cell they are in.
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _KIB_OF_MIB, _KIB_OF_GIB = 1024, 1024**2
 
 
@@ -74,8 +76,10 @@ def rich_table(columns: Sequence[Column], rows: Sequence[Row]) -> Table:
 
 
 def clean(text: str) -> str:
-    """`text` on one line, each control character replaced by U+FFFD."""
-    return "".join("�" if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in text)
+    """`text` on one line, each control character replaced by U+FFFD, those that turn the direction of writing too."""
+    return "".join(
+        "�" if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") or sign in _TURNS else sign for sign in text
+    )
 
 
 def number(value: int) -> str:

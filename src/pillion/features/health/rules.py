@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pillion.api.doctor_facts import counted
 from pillion.api.redis_info import RedisSnapshot
 from pillion.api.stats import QueueSummary
 from pillion.features.health import alert as kinds
@@ -38,7 +39,7 @@ def queue_alerts(queues: Sequence[QueueSummary], limits: Thresholds) -> list[Ale
     for queue in queues:
         size, latency_s = limits.size_of(queue.name), limits.latency_of_s(queue.name)
         if size is not None and queue.size > size:
-            what = f"queue {queue.name} has {queue.size} jobs (limit {size})"
+            what = f"queue {queue.name} has {counted(queue.size, 'job')} (limit {size})"
             found.append(Alert(kinds.QUEUE_SIZE, queue.name, queue.size, size, what, _level(queue.size, size)))
         if latency_s is not None and queue.latency_s > latency_s:
             waited_s = round(queue.latency_s, 3)
@@ -54,7 +55,9 @@ def failure_alerts(failures: Mapping[str, int], limits: Thresholds) -> list[Aler
     if most is None:
         return []
     return [
-        Alert(kinds.FAILURES, name, count, most, f"{name} failed {count} times in {minutes} min (limit {most})")
+        Alert(
+            kinds.FAILURES, name, count, most, f"{name} failed {counted(count, 'time')} in {minutes} min (limit {most})"
+        )
         for name, count in sorted(failures.items())
         if count > most
     ]
@@ -68,7 +71,7 @@ def share_alerts(before: Counted | None, now: Counted, limits: Thresholds) -> li
     ran, failed = now.processed - before.processed, now.failed - before.failed
     if ran < max(1, limits.min_jobs) or failed / ran <= most:
         return []
-    what = f"{failed} of {ran} jobs failed since the last look: {failed / ran:.0%} (limit {most:.0%})"
+    what = f"{failed} of {counted(ran, 'job')} failed since the last look: {failed / ran:.0%} (limit {most:.0%})"
     return [Alert(kinds.FAILURES, "", round(failed / ran, 4), most, what)]
 
 
