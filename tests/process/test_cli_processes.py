@@ -159,7 +159,7 @@ def test_in_a_terminal_it_asks(processes, raw, answer, code, told):
     finally:
         os.close(slave)
         os.close(master)
-    assert "All 2 processes are to end. Go on?" in result.stdout
+    assert "stop --all: 2 processes will end. Go on?" in result.stderr
     assert result.returncode == code
     assert signals(raw, "app-1:11:aa") == signals(raw, "app-2:22:bb") == told
 

@@ -90,6 +90,18 @@ def test_find_stops_at_the_limit_and_says_so(pillion, put):
     assert "--limit" in result.stderr
 
 
+def test_find_looks_into_queues_whose_names_only_ruby_allows(pillion, put):
+    jid = put("queue:my mails!", "Mail")
+    assert jid in pillion.ok("jobs", "find")
+
+
+def test_find_prints_json_whatever_is_in_redis(pillion, raw):
+    raw.zadd("retry", {b'{"class":"A","jid":"a","args":["\xe2\x98\x83"]}': float("inf"), b"\xff\x1b": float("-inf")})
+    lines = pillion.ok("jobs", "find", "--json").splitlines()
+    found = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert [(each["at"], each["job"] and each["job"]["args"]) for each in found] == [(None, ["☃"]), (None, None)]
+
+
 def test_find_that_finds_nothing_says_so(pillion):
     assert pillion.ok("jobs", "find", "--class", "Nobody") == "No job fits.\n"
 
@@ -193,6 +205,25 @@ def test_queues_are_paused_and_go_on(pillion, put, raw):
     assert raw.smembers("paused") == set()
 
 
+def test_queues_without_a_command_take_the_options_of_list(pillion, put):
+    put("queue:low", "Mail")
+    assert [queue["name"] for queue in json.loads(pillion.ok("queues", "--json"))] == ["low"]
+    assert "clear    Delete all jobs" in pillion.ok("queues", "-h")
+    assert "No such option" in pillion.refusal("queues", "--nothing")
+
+
+def test_names_of_queues_command_no_terminal(pillion, raw):
+    raw.sadd("queues", "a\x1b]0;b\x07")
+    assert pillion.ok("queues", "pause", "--all") == "a�]0;b� is paused\n"
+    assert pillion.ok("queues", "resume", "--all") == "a�]0;b� goes on\n"
+
+
+def test_one_job_is_no_jobs(pillion, put):
+    put("queue:low", "Mail")
+    assert pillion.ok("queues", "migrate", "low", "high").startswith("Moved 1 job from")
+    assert pillion.ok("queues", "clear", "high", "--yes").startswith("1 job deleted")
+
+
 def test_a_queue_is_cleared_and_brought_back(pillion, put, raw):
     put("queue:low", "Mail")
     told = pillion.ok("queues", "clear", "low", "--yes")
@@ -212,7 +243,7 @@ def test_migrate_moves_a_queue_there_and_back(pillion, put, raw):
     put("schedule", "Later", queue="old")
     put("retry", "Again", queue="old")
     put("dead", "Dead", queue="old")
-    assert "Moved 3 jobs from old to new: 1 queued, 1 scheduled, 1 retries." in pillion.ok(
+    assert "Moved 3 jobs from old to new: 1 queued, 1 scheduled, 1 to be retried." in pillion.ok(
         "queues", "migrate", "old", "new"
     )
     assert json.loads(raw.lindex("queue:new", 0))["queue"] == "new"

@@ -29,6 +29,12 @@ def test_each_finding_has_a_sign_and_a_word():
     ]
 
 
+def test_names_from_redis_command_no_terminal():
+    lines = checklist([Finding("warn", "paused", "paused: a\x1b]0;b\x07\nc", "", "d\x9b")], fancy=False).splitlines()
+    assert click.unstyle(lines[0]) == "! warn  paused       paused: a�]0;b��c"
+    assert lines[1].strip() == "-> d�"
+
+
 def test_signs_can_be_ascii():
     text = "\n".join(plain([OK, WARN, FAIL], fancy=False))
     assert text.isascii()

@@ -35,7 +35,7 @@ def _wrongly_called() -> Generator[None]:
     try:
         yield
     except click.UsageError as exc:
-        exc.exit_code = UNKNOWN
+        exc.exit_code = UNKNOWN  # type: ignore[misc]  # of the class for click, of this one for us
         raise
 
 
@@ -145,7 +145,7 @@ def queues(
     max_latency_s: float | None,
     max_failures: int,
 ) -> Task:
-    """Do too many jobs wait, or too long, or do too many of a class fail?
+    """Do too many jobs wait, too long, or fail?
 
     WARNING above a threshold, CRITICAL above twice of it. Sizes: critical 100, default 1000, low 5000,
     other queues 1000. Failures are those of one job class in the last 5 minutes, from the metrics.

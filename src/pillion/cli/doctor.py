@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pillion.cli.redis_options import open_fleet, redis_options
+from pillion.cli.tables import clean
 
 if TYPE_CHECKING:
     from pillion.api.doctor import Finding
@@ -37,7 +38,7 @@ def command(*, as_json: bool, strict: bool, config_file: str | None, environment
     at keys of others in the same Redis, at workers that are missing, queues nobody serves, and jobs in
     the hands of dead processes. Changes nothing.
 
-    Exit code 0: no failure; 2: at least one (with --strict: or a warning).
+    Exit code 0: no failure; 2: at least one (with --strict: or a warning); 1: the settings are wrong.
 
     \b
     Examples:
@@ -74,7 +75,7 @@ def checklist(findings: Sequence[Finding], *, fancy: bool = True) -> str:
 def _wrapped(text: str, head: str) -> list[str]:
     """Lines of `text`, the first behind `head`. Words stay whole: commands and keys are copied from here."""
     return textwrap.wrap(
-        text,
+        clean(text),
         _WIDTH,
         initial_indent=head,
         subsequent_indent=_INDENT,

@@ -65,7 +65,7 @@ def command(
     with open_fleet(config_file, environment) as fleet, progress_bar("Looking") as progress:
         groups = Failures(fleet=fleet).groups(keys, sets=sets or ("retry", "dead"), progress=progress)
     if as_json:
-        click.echo(json.dumps([_as_object(keys, group) for group in groups], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([_as_object(keys, group) for group in groups], indent=2))
         return
     if not groups:
         click.echo("Nothing has failed: the retry and the dead set are empty.")

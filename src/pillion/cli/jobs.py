@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +18,8 @@ from pillion.cli.redis_options import open_fleet, redis_options
 from pillion.cli.tables import UNKNOWN, Column, duration, print_table
 
 if TYPE_CHECKING:
+    from pillion.api.fleet import Fleet
+    from pillion.api.queues import Queue
     from pillion.api.record import JobData
     from pillion.cli.choosing import Place
 
@@ -46,7 +50,7 @@ def command() -> None:
     """
 
 
-@command.command("find")
+@command.command("find", short_help="Show those that fit, wherever they wait.")
 @choosing_options
 @click.option("--limit", type=click.IntRange(1), default=25, show_default=True, help="Stop after so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, with the whole payload.")
@@ -59,17 +63,15 @@ def find(*, limit: int, as_json: bool, config_file: str | None, environment: str
     """
     choice = Choice.of(given)
     with open_fleet(config_file, environment) as fleet:
-        everywhere = [*SETS, *_queue_names(fleet)]
-        chosen = places(choice, fleet, everywhere, (*SETS, QUEUE_PREFIX))
-        found: list[tuple[Place, JobData]] = []
-        for hit in _hits(chosen, choice):
-            if as_json:
-                click.echo(json.dumps(_as_object(*hit), ensure_ascii=False))
-            found.append(hit)
-            if len(found) == limit:
-                break
-    if as_json:
-        return
+        chosen = places(choice, fleet, SETS, (*SETS, QUEUE_PREFIX))
+        if not choice.places:
+            chosen += _queues(fleet)
+        hits = islice(_hits(chosen, choice), limit)
+        if as_json:
+            for hit in hits:
+                click.echo(json.dumps(_as_object(*hit), allow_nan=False))
+            return
+        found = list(hits)
     if not found:
         click.echo("No job fits.")
         return
@@ -78,7 +80,7 @@ def find(*, limit: int, as_json: bool, config_file: str | None, environment: str
         click.echo(f"These are the first {limit}; --limit shows more.", err=True)
 
 
-@command.command("retry")
+@command.command("retry", short_help="Push them to their queues now.")
 @choosing_options
 @yes_option
 @redis_options
@@ -90,7 +92,7 @@ def retry(*, yes: bool, config_file: str | None, environment: str | None, **give
     act("retry", Choice.of(given), config_file, environment, yes=yes)
 
 
-@command.command("kill")
+@command.command("kill", short_help="Move them to the dead set.")
 @choosing_options
 @yes_option
 @redis_options
@@ -102,7 +104,7 @@ def kill(*, yes: bool, config_file: str | None, environment: str | None, **given
     act("kill", Choice.of(given), config_file, environment, yes=yes)
 
 
-@command.command("delete")
+@command.command("delete", short_help="Delete them, from where --in says.")
 @choosing_options
 @yes_option
 @redis_options
@@ -114,10 +116,11 @@ def delete(*, yes: bool, config_file: str | None, environment: str | None, **giv
     act("delete", Choice.of(given), config_file, environment, yes=yes)
 
 
-def _queue_names(fleet: Any) -> list[str]:
+def _queues(fleet: Fleet) -> list[Queue]:
+    """All there are, those too whose names cannot be given to --in: Ruby takes any."""
     from pillion.api.queues import Queue
 
-    return [f"{QUEUE_PREFIX}{queue.name}" for queue in Queue.all(fleet)]
+    return Queue.all(fleet)
 
 
 def _hits(chosen: Iterable[Place], choice: Choice) -> Iterator[tuple[Place, JobData]]:
@@ -152,7 +155,9 @@ def _short(text: str) -> str:
 
 
 def _as_object(place: Place, job: JobData) -> dict[str, Any]:
-    shown: dict[str, Any] = {"place": label(place), "at": getattr(job, "score", None)}
+    score = getattr(job, "score", None)
+    at_s = score if score is not None and math.isfinite(score) else None  # JSON has no word for infinity
+    shown: dict[str, Any] = {"place": label(place), "at": at_s}
     if job.is_readable:
         return {**shown, "job": job.item}
     return {**shown, "job": None, "unreadable": job.value.decode(errors="replace")}

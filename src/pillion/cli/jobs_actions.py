@@ -14,7 +14,7 @@ import click
 from pillion.cli.choosing import QUEUE_PREFIX, Choice, label, places, require_narrow
 from pillion.cli.progress import progress_bar
 from pillion.cli.redis_options import open_fleet
-from pillion.cli.tables import clean, number
+from pillion.cli.tables import clean, jobs, number
 
 if TYPE_CHECKING:
     from pillion.api.bulk import Progress, Result
@@ -87,7 +87,7 @@ def _count(place: Place, wanted: Filter) -> Counter[str]:
 def _ask(name: str, counts: Iterable[tuple[Place, Counter[str]]], *, yes: bool) -> None:
     for place, kinds in counts:
         if kinds:
-            click.echo(f"{label(place)}: {_jobs(kinds.total())} to {name}: {_kinds(kinds)}", err=True)
+            click.echo(f"{label(place)}: {jobs(kinds.total())} to {name}: {_kinds(kinds)}", err=True)
     if yes:
         return
     if not sys.stdin.isatty():
@@ -143,7 +143,7 @@ def _delete_from_queue(queue: Any, wanted: Filter, progress: Progress) -> Result
 
 
 def _tell(where: str, result: Result, verb: Verb) -> None:
-    told = f"{where}: {_jobs(result.moved)} {verb.done}"
+    told = f"{where}: {jobs(result.moved)} {verb.done}"
     if result.gone:
         told += f", {number(result.gone)} had gone meanwhile"
     if result.undo_id is not None:
@@ -151,7 +151,3 @@ def _tell(where: str, result: Result, verb: Verb) -> None:
     click.echo(f"{told}.")
     for why, count in result.reasons.most_common():
         click.echo(f"  {number(count)} left as they are: {clean(why)}", err=True)
-
-
-def _jobs(count: int) -> str:
-    return f"{number(count)} job" if count == 1 else f"{number(count)} jobs"

@@ -89,5 +89,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong, in red on a terminal, and exit with 1."""
-    click.secho(f"pillion: {message}", fg="red", err=True)
+    from pillion.cli.tables import clean
+
+    click.secho(f"pillion: {clean(message)}", fg="red", err=True)  # it may name what somebody has put into Redis
     sys.exit(EXIT_ERROR)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pillion.cli.redis_options import open_fleet, redis_options
-from pillion.cli.tables import UNKNOWN, Column, duration, memory, print_table
+from pillion.cli.tables import UNKNOWN, Column, clean, duration, memory, print_table
 from pillion.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ def _tell(process: Process, action: str, *, may_be_gone: bool) -> None:
     except ConfigError as exc:
         if not may_be_gone:
             raise
-        click.echo(f"{process.identity} was told nothing: {exc}", err=True)
+        click.echo(clean(f"{process.identity} was told nothing: {exc}"), err=True)
     else:
-        click.echo(f"{process.identity} {_DONE[action]}")
+        click.echo(clean(f"{process.identity} {_DONE[action]}"))
 
 
 # -- whom --------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def _all(living: Sequence[Process], identities: Sequence[str]) -> list[Process]:
         raise click.UsageError("Give IDENTITY or --all, not both.")
     for process in living:
         if process.is_embedded:
-            click.echo(f"{process.identity} is left out: it is embedded in another program", err=True)
+            click.echo(clean(f"{process.identity} is left out: it is embedded in another program"), err=True)
     if not living:
         click.echo(_NOBODY, err=True)
     return [process for process in living if not process.is_embedded]
@@ -144,8 +144,12 @@ def _confirm(action: str, chosen: Sequence[Process]) -> None:
     if action not in _DAMAGE or not chosen:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{action} --all concerns {len(chosen)} processes: say --yes if that is meant.")
-    click.confirm(f"All {len(chosen)} processes are to {_DAMAGE[action]}. Go on?", abort=True)
+        raise click.UsageError(f"{action} --all concerns {_counted(chosen)}: say --yes if that is meant.")
+    click.confirm(f"{action} --all: {_counted(chosen)} will {_DAMAGE[action]}. Go on?", abort=True, err=True)
+
+
+def _counted(chosen: Sequence[Process]) -> str:
+    return "1 process" if len(chosen) == 1 else f"{len(chosen)} processes"
 
 
 # -- the list ----------------------------------------------------------------------------------------

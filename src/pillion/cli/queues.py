@@ -12,7 +12,7 @@ import click
 
 from pillion.cli.progress import progress_bar
 from pillion.cli.redis_options import open_fleet, redis_options
-from pillion.cli.tables import Column, duration, number, print_table
+from pillion.cli.tables import Column, clean, duration, jobs, number, print_table
 
 if TYPE_CHECKING:
     from pillion.api.fleet import Fleet
@@ -28,27 +28,34 @@ _COLUMNS = (
 )
 
 
-@click.group("queues", invoke_without_command=True)
-@click.pass_context
-def command(ctx: click.Context) -> None:
-    """List the queues; pause, resume, clear them; move their jobs.
+class Queues(click.Group):
+    """What is done to queues; if nothing is said, they are listed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `list` in front of options that have no command."""
+        names_none = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
+        return super().parse_args(ctx, ["list", *args] if names_none else args)
+
+
+@click.group("queues", cls=Queues)
+def command() -> None:
+    """List the queues; pause, resume, clear them; move their jobs. Without a command: `list`.
 
     \b
     Examples:
       pillion queues
+      pillion queues --json
       pillion queues pause mailers
       pillion queues resume --all
       pillion queues clear low
       pillion queues migrate old new
     """
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(show)
 
 
-@command.command("list")
+@command.command("list", short_help="List them (the default).")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @redis_options
-def show(*, as_json: bool = False, config_file: str | None = None, environment: str | None = None) -> None:
+def show(*, as_json: bool, config_file: str | None, environment: str | None) -> None:
     """List the queues: jobs that wait, the age of the oldest, the processes that serve it, whether it is paused."""
     from pillion.api.processes import ProcessSet
     from pillion.api.stats import Stats
@@ -75,7 +82,8 @@ def pause(*, names: Sequence[str], everyone: bool, config_file: str | None, envi
     """
     with open_fleet(config_file, environment) as fleet:
         for queue in _chosen(fleet, names, everyone=everyone):
-            click.echo(f"{queue.name} is paused" if queue.pause() else f"{queue.name} was paused already")
+            name = clean(queue.name)
+            click.echo(f"{name} is paused" if queue.pause() else f"{name} was paused already")
 
 
 @command.command("resume")
@@ -86,7 +94,8 @@ def resume(*, names: Sequence[str], everyone: bool, config_file: str | None, env
     """Let workers take the jobs of these queues again."""
     with open_fleet(config_file, environment) as fleet:
         for queue in _chosen(fleet, names, everyone=everyone, paused=True):
-            click.echo(f"{queue.name} goes on" if queue.unpause() else f"{queue.name} was not paused")
+            name = clean(queue.name)
+            click.echo(f"{name} goes on" if queue.unpause() else f"{name} was not paused")
 
 
 @command.command("clear")
@@ -100,13 +109,13 @@ def clear(*, name: str, yes: bool, config_file: str | None, environment: str | N
     with open_fleet(config_file, environment) as fleet:
         queue = Queue(name, fleet=fleet)
         if not yes:
-            _confirm(f"Delete {number(queue.size())} jobs of the queue {name}?")
+            _confirm(f"Delete {jobs(queue.size())} of the queue {name}?")
         removed = queue.clear()
     undo = f"; `pillion undo {removed.undo_id}` puts them back, until tomorrow" if removed.undo_id else ""
-    click.echo(f"{number(removed.count)} jobs deleted{undo}.")
+    click.echo(f"{jobs(removed.count)} deleted{undo}.")
 
 
-@command.command("migrate")
+@command.command("migrate", short_help="Move the jobs of one queue to another.")
 @click.argument("old")
 @click.argument("new")
 @click.option("--dead", is_flag=True, help="The jobs in the dead set too.")
@@ -124,11 +133,11 @@ def migrate(*, old: str, new: str, dead: bool, config_file: str | None, environm
     parts = [
         f"{number(moved.queued)} queued",
         f"{number(moved.scheduled)} scheduled",
-        f"{number(moved.retries)} retries",
+        f"{number(moved.retries)} to be retried",
     ]
     if dead:
         parts.append(f"{number(moved.dead)} dead")
-    click.echo(f"Moved {number(moved.total)} jobs from {old} to {new}: {', '.join(parts)}.")
+    click.echo(f"Moved {jobs(moved.total)} from {old} to {new}: {', '.join(parts)}.")
     if moved.unreadable:
         click.echo(f"{number(moved.unreadable)} of them cannot be read, and were moved as they are.", err=True)
 

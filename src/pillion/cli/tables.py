@@ -87,6 +87,11 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
+def jobs(count: int) -> str:
+    """1 -> "1 job", 2345 -> "2,345 jobs"."""
+    return f"{number(count)} {'job' if count == 1 else 'jobs'}"
+
+
 def duration(seconds: float | None) -> str:
     """The two largest units: 0.25 -> "0.2s", 59 -> "59s", 3725 -> "1h 2m". None -> "-"."""
     if seconds is None:

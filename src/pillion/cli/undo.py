@@ -8,7 +8,7 @@ import click
 
 from pillion.cli.progress import progress_bar
 from pillion.cli.redis_options import open_fleet, redis_options
-from pillion.cli.tables import Column, duration, number, print_table
+from pillion.cli.tables import Column, duration, jobs, number, print_table
 
 _COLUMNS = (Column("Id"), Column("What"), Column("Jobs", right=True), Column("Deleted"), Column("Until"))
 
@@ -34,7 +34,7 @@ def command(*, undo_id: str | None, config_file: str | None, environment: str | 
             undo = Undo(undo_id, fleet=fleet)
             with progress_bar("Putting back") as progress:
                 count = undo.restore(progress=progress)
-            click.echo("1 job is back." if count == 1 else f"{number(count)} jobs are back.")
+            click.echo(f"{jobs(count)} {'is' if count == 1 else 'are'} back.")
             return
         known = Undo.all(fleet)
     if not known:
