@@ -192,3 +192,18 @@ def test_what_is_unclear_is_refused(processes, args, hint):
     result = processes(*args)
     assert result.returncode == 2
     assert hint in result.stderr
+
+
+@pytest.mark.parametrize(("no_colour", "is_red"), [("", True), ("1", False)])
+def test_errors_are_red_in_a_terminal_unless_no_color_is_set(tmp_path, no_colour, is_red):
+    environ = {name: value for name, value in clean_environment(tmp_path).items() if value}
+    master, slave = pty.openpty()
+    try:
+        command = [sys.executable, "-m", "pillion", "processes", "-C", "no-such-file"]
+        subprocess.run(command, cwd=tmp_path, env={**environ, "NO_COLOR": no_colour}, stderr=slave, timeout=60)
+        said = os.read(master, 4096)
+    finally:
+        os.close(slave)
+        os.close(master)
+    assert b"no-such-file" in said
+    assert (b"\x1b[31m" in said) == is_red

@@ -95,6 +95,11 @@ def test_find_looks_into_queues_whose_names_only_ruby_allows(pillion, put):
     assert jid in pillion.ok("jobs", "find")
 
 
+def test_find_shows_times_that_are_none(pillion, raw):
+    raw.zadd("retry", {'{"class":"Mail","jid":"never"}': float("inf"), '{"class":"Mail","jid":"ever"}': float("-inf")})
+    assert [line.split()[:2] for line in pillion.ok("jobs", "find").splitlines()[1:]] == [["retry", "-"]] * 2
+
+
 def test_find_prints_json_whatever_is_in_redis(pillion, raw):
     raw.zadd("retry", {b'{"class":"A","jid":"a","args":["\xe2\x98\x83"]}': float("inf"), b"\xff\x1b": float("-inf")})
     lines = pillion.ok("jobs", "find", "--json").splitlines()

@@ -79,6 +79,9 @@ def test_a_pipe_gets_plain_columns(capsys):
         (90_000, "1d 1h"),
         (86_460, "1d"),
         (40 * 86_400, "40d"),
+        (float("inf"), "-"),
+        (float("nan"), "-"),
+        (1e300, "-"),
     ],
 )
 def test_durations_have_two_units(seconds, text):

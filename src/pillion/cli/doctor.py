@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -53,8 +52,7 @@ def command(*, as_json: bool, strict: bool, config_file: str | None, environment
     if as_json:
         click.echo(json.dumps({"level": level, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
-        text = checklist(findings, fancy=_takes_signs(sys.stdout.encoding))
-        click.echo(text, color=False if os.environ.get("NO_COLOR") else None)  # None: where a terminal shows it
+        click.echo(checklist(findings, fancy=_takes_signs(sys.stdout.encoding)))
     sys.exit(EXIT_FAIL if level == "fail" or (strict and level == "warn") else 0)
 
 

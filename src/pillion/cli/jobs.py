@@ -145,9 +145,10 @@ def _when(job: JobData, now_s: float) -> str:
     """When it is due, or how long ago it died or entered its queue."""
     at_s = getattr(job, "score", None)
     at_s = born_at(job) if at_s is None else at_s
-    if at_s is None:
+    away = UNKNOWN if at_s is None else duration(abs(at_s - now_s))
+    if at_s is None or away == UNKNOWN:
         return UNKNOWN
-    return f"in {duration(at_s - now_s)}" if at_s > now_s else f"{duration(now_s - at_s)} ago"
+    return f"in {away}" if at_s > now_s else f"{away} ago"
 
 
 def _short(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -81,15 +82,20 @@ def command() -> None:
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 called wrongly."""
     try:
-        command.main(args=argv, prog_name="pillion")
+        command.main(args=argv, prog_name="pillion", color=_colour())
     except PillionError as exc:
         fail(str(exc))
     sys.exit(0)
+
+
+def _colour() -> bool | None:
+    """False if NO_COLOR is set (no-color.org); None: in a terminal, not in a pipe."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong, in red on a terminal, and exit with 1."""
     from pillion.cli.tables import clean
 
-    click.secho(f"pillion: {clean(message)}", fg="red", err=True)  # it may name what somebody has put into Redis
+    click.secho(f"pillion: {clean(message)}", fg="red", err=True, color=_colour())  # it may name what is in Redis
     sys.exit(EXIT_ERROR)

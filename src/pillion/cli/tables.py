@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "-"
 _GAP = "  "
+_LONGEST_S = 10_000 * 366 * 86_400
 _UNITS_S = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 # They make a terminal show other letters than there are: in another order, beyond the cell they are in.
 _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -93,8 +94,8 @@ def jobs(count: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """The two largest units: 0.25 -> "0.2s", 59 -> "59s", 3725 -> "1h 2m". None -> "-"."""
-    if seconds is None:
+    """The two largest units: 0.25 -> "0.2s", 59 -> "59s", 3725 -> "1h 2m". None, and what is no time any more: "-"."""
+    if seconds is None or not abs(seconds) < _LONGEST_S:
         return UNKNOWN
     if seconds < 10:
         return f"{max(seconds, 0.0):.1f}s"
