@@ -172,6 +172,19 @@ class TestSinks:
         monitor("queues", sinks=[hook]).run_once()
         assert states(told) == [("queue_size_warning:critical", "new"), ("queue_size_warning:critical", "recovered")]
 
+    def test_who_is_stopped_while_telling_leaves_the_rest_to_the_next_run(self, monitor, raw):
+        fill(raw, "critical", 101)
+        fill(raw, "default", 1001)
+        told = []
+
+        def hangs(alert):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            monitor("queues", sinks=[hangs]).run_once()
+        monitor("queues", sinks=[told.append]).run_once()
+        assert sorted(alert.subject for alert in told) == ["critical", "default"]
+
     def test_without_any_the_log_is_told(self, redis_url, caplog):
         fleet = Fleet(Config(redis=redis_url))
         HealthMonitor(checks=["processes"], fleet=fleet).run_once()

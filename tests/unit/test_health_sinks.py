@@ -6,6 +6,9 @@ import socketserver
 import threading
 import urllib.error
 from contextlib import contextmanager
+from dataclasses import replace
+from email import message_from_string
+from email.policy import default as default_policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -118,6 +121,17 @@ def test_a_mail_has_name_text_and_payload():
         "rcpt TO:<ann@example.org>",
         "rcpt TO:<bob@example.org>",
     ]
+
+
+def test_a_mail_goes_out_also_if_a_name_has_line_breaks():
+    with running(socketserver.TCPServer(("127.0.0.1", 0), Post)) as server:
+        server.mail, server.commands = [], []
+        host, port = server.server_address
+        hostile = replace(ALERT, subject="mail\r\nBcc: eve@example.org\x85")
+        email(["ann@example.org"], sender="pillion@example.org", host=host, port=port)(hostile)
+    message = message_from_string("\n".join(server.mail), policy=default_policy)
+    assert message["Subject"] == "[pillion] queue_size_warning:mail��Bcc: eve@example.org� new"
+    assert message["Bcc"] is None
 
 
 @pytest.mark.parametrize("recipients", [[], "ann@example.org"])

@@ -109,11 +109,8 @@ class HealthMonitor:
             now_s=self.fleet.clock(),
             repeat_s=self._repeat_s,
         )
-        claimed = [telling for telling in tellings if self._claim(telling, remembered)]
-        for telling in claimed:
-            if not self._tell(telling.alert):
-                self._take_back(telling, remembered)
-        return [telling.alert for telling in claimed]
+        # One after the other: whoever is stopped in the middle leaves the rest for the next run.
+        return [telling.alert for telling in tellings if self._claim_and_tell(telling, remembered)]
 
     def watch(self, every_s: float = 300.0, *, stop: threading.Event | None = None) -> None:
         """`run_once` every `every_s` seconds, until `stop` is set (from another thread, or by a signal handler)."""
@@ -177,6 +174,18 @@ class HealthMonitor:
                 log.debug("The alert %s was not stored: %s", name, exc)
         if telling.record:
             self._own_memory[name] = telling.record
+        return True
+
+    def _claim_and_tell(self, telling: Telling, remembered: Mapping[str, bytes] | None) -> bool:
+        """Whether this monitor was the one to tell. If nobody heard it, the next run tells it."""
+        if not self._claim(telling, remembered):
+            return False
+        was_told = False
+        try:
+            was_told = self._tell(telling.alert)
+        finally:  # Ctrl-C too, or a time limit that raises
+            if not was_told:
+                self._take_back(telling, remembered)
         return True
 
     def _take_back(self, telling: Telling, remembered: Mapping[str, bytes] | None) -> None:

@@ -71,7 +71,9 @@ def email(
     def send(alert: Alert) -> None:
         message = EmailMessage()
         message["From"], message["To"] = sender, ", ".join(recipients)
-        message["Subject"] = f"[pillion] {alert.name} {alert.state}"
+        # A name with a line break in it is no header, and names of queues and classes are anybody's.
+        name = "".join(sign if sign.isprintable() else "�" for sign in alert.name)
+        message["Subject"] = f"[pillion] {name} {alert.state}"
         message.set_content(f"{alert.text}\n\n{json.dumps(alert.payload(), indent=2)}\n")
         with smtplib.SMTP(host, port, timeout=timeout_s) as server:
             if starttls:
