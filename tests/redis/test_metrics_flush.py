@@ -280,9 +280,13 @@ def test_a_job_interrupted_at_the_deadline_counts_as_failed_as_with_sidekiq(meas
     assert raw.llen("queue:default") == 1
 
 
-def test_an_observer_that_fails_changes_nothing_for_the_jobs(storage, raw):
+@pytest.mark.parametrize("fault", [ZeroDivisionError(), SystemExit("bye")])
+def test_an_observer_that_fails_changes_nothing_for_the_jobs(storage, raw, fault):
+    def observe(payload, elapsed_s, error):
+        raise fault
+
     engine = Engine(storage)
-    engine.config.observers.append(lambda payload, elapsed_s, error: 1 / 0)
+    engine.config.observers.append(observe)
     engine.job("Divide", lambda a, b: a / b)
     raw.lpush("queue:default", *(payload("Divide", 1, divisor) for divisor in (1, 0, 2)))
     engine.start()

@@ -30,7 +30,7 @@ class Observers:
         for observe in self.each:
             try:
                 observe(payload, elapsed_s, error)
-            except Exception as exc:  # noqa: BLE001 - the job is what counts
+            except (Exception, SystemExit) as exc:  # noqa: BLE001 - the job is what counts
                 self.failed(exc, payload)
 
     def failed(self, exc: BaseException, payload: dict[str, Any]) -> None:

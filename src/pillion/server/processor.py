@@ -97,7 +97,7 @@ class Processor:
         for observe in self._observers.each:  # as `tell` does it, without its call: this is done for every job
             try:
                 observe(payload, perf_counter() - began_s, None)
-            except Exception as exc:  # noqa: BLE001 - the job is what counts
+            except (Exception, SystemExit) as exc:  # noqa: BLE001 - the job is what counts
                 self._observers.failed(exc, payload)
 
     def _run_in_chain(self, definition: JobDefinition, job: Any, payload: dict[str, Any], slot: Slot) -> None:
