@@ -201,7 +201,6 @@ class TestOddData:
         both.raw.zadd("dead", {b"no json <at all>": time.time()})
         assert "no json <at all>" in text_of(both.ruby.look("/morgue"))
 
-    @pytest.mark.xfail(reason="Pillion buries it as it is, and no Ruby can show a list that has it")
     @pytest.mark.parametrize("text", ["5", "null", "[1]"])
     def test_a_job_that_is_json_but_no_object_does_not_break_the_page_of_the_dead(self, both, text):
         both.raw.lpush("queue:python", text)

@@ -103,12 +103,23 @@ def test_a_death_handler_that_fails_does_not_stop_the_next(engine, raw):
     assert told.wait(10)
 
 
-@pytest.mark.parametrize("garbage", [b"{oops", b"[1,2]", b"5", b"null", b'{"a": NaN}', b"\xff\xfe", b""])
-def test_what_is_no_job_goes_to_the_dead_set_byte_for_byte(engine, raw, garbage):
+@pytest.mark.parametrize("garbage", [b"{oops", b'{"a": NaN}', b"\xff\xfe", b""])
+def test_what_is_no_json_goes_to_the_dead_set_byte_for_byte(engine, raw, garbage):
     raw.lpush("queue:default", garbage)
     engine.start()
     until(lambda: raw.zcard("dead") == 1)
     assert raw.zrange("dead", 0, -1) == [garbage]
+    assert engine.reported.acquire(timeout=10)
+    assert isinstance(engine.reports[0][0], DecodeError)
+    assert raw.get("stat:processed") is None  # it never was a job
+
+
+@pytest.mark.parametrize("text", ["[1,2]", "5", "null", "-0.5", "true", '["\u2603"]'])
+def test_json_that_is_no_object_goes_to_the_dead_set_as_a_text_that_ruby_can_show(engine, raw, text):
+    raw.lpush("queue:default", text)
+    engine.start()
+    until(lambda: raw.zcard("dead") == 1)
+    assert json.loads(raw.zrange("dead", 0, 0)[0]) == text
     assert engine.reported.acquire(timeout=10)
     assert isinstance(engine.reports[0][0], DecodeError)
     assert raw.get("stat:processed") is None  # it never was a job

@@ -14,7 +14,7 @@ from pillion.server.reporter import Reporter
 from pillion.server.unit_of_work import UnitOfWork
 from pillion.storage.ops import work
 from pillion.storage.ops.work import Step
-from pillion.wire.codec import loads_job
+from pillion.wire.codec import for_dead_set, loads_job
 
 log = logging.getLogger("pillion")
 
@@ -67,10 +67,10 @@ class Settlement:
             case Reschedule(queue, payload):
                 self._send(unit, outcome, work.push_steps(queue, payload), failed=0)
             case Malformed(error):
-                self._send(unit, outcome, self._bury(unit.raw), failed=0, processed=0)
+                self._send(unit, outcome, self._bury(for_dead_set(unit.raw)), failed=0, processed=0)
                 self._reporter.report(error, {"context": "Invalid JSON for job", "jobstr": unit.raw})
             case Broken(error):
-                self._send(unit, outcome, self._bury(unit.raw), failed=0, processed=0)
+                self._send(unit, outcome, self._bury(for_dead_set(unit.raw)), failed=0, processed=0)
                 self._reporter.report(error, {"context": "Internal exception!", "jobstr": unit.raw})
             case Abandoned():
                 pass  # the manager hands it back unchanged; if this process dies first, the reaper does

@@ -178,12 +178,25 @@ def loads_job(raw: bytes) -> dict[str, Any]:
     """Read a job payload: one JSON object, keys in order, integers of any size.
 
     Raises DecodeError for anything else, saying what came (wire-format 15): such bytes belong in
-    the dead set as they are.
+    the dead set, see `for_dead_set`.
     """
     job: Any = loads(raw)
     if _kind_of(job) is not dict:
         raise DecodeError(f"A job must be a JSON object; this is {_describe(job)}.")
     return job  # type: ignore[no-any-return]
+
+
+def for_dead_set(raw: bytes) -> bytes:
+    """What is kept in the dead set of bytes that are no job: they themselves, byte for byte.
+
+    But JSON that is no object, such as 5 or [1], is kept as a JSON text of itself, "5" or "[1]": no version
+    of Ruby's dashboard can show a dead set that has it otherwise (tried with 6.4.1).
+    """
+    try:
+        value = loads(raw)
+    except DecodeError:
+        return raw
+    return raw if isinstance(value, dict | str) else dumps(raw.decode())
 
 
 def _decode_leniently(raw: bytes) -> object:
