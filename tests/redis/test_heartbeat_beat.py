@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import re
+import time
 from typing import Any
 
 import pytest
@@ -102,6 +103,16 @@ def test_a_beat_lists_the_process_for_a_minute(scene: Scene, raw: redis.Redis) -
     scene.beat()
     assert raw.smembers("processes") == {ME.encode()}
     assert 59 <= raw.ttl(ME) <= 60
+
+
+def test_a_process_that_goes_quiet_says_so_at_once(scene: Scene, raw: redis.Redis, monkeypatch: Any) -> None:
+    monkeypatch.setattr("pillion.server.heartbeat.BEAT_EVERY_S", 1000.0)
+    scene.heartbeat.start()
+    until(lambda: raw.hget(ME, "quiet") == b"false")
+    scene.is_quiet = True
+    scene.heartbeat.quiet()
+    until(lambda: raw.hget(ME, "quiet") == b"true")
+    scene.heartbeat.stop(time.monotonic() + 5)
 
 
 def test_a_quiet_process_says_so(scene: Scene, raw: redis.Redis) -> None:

@@ -157,7 +157,7 @@ def test_quiet_stops_fetching_and_scheduling_then_tells_the_hooks(process: Proce
     process.launcher.start()
     process.diary.clear()
     process.launcher.quiet()
-    assert process.diary == ["quiet manager", "stop scheduler", "hook quiet"]
+    assert process.diary == ["quiet manager", "quiet heartbeat", "stop scheduler", "hook quiet"]
 
 
 def test_a_second_quiet_does_nothing(process: Process) -> None:

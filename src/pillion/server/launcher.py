@@ -160,6 +160,7 @@ class Launcher:
             self._guarded("going quiet", manager.quiet)
         for service in self._parts.services:
             self._guarded("going quiet", service.quiet)
+        self._guarded("going quiet", self._parts.heartbeat.quiet)
         self._parts.scheduler.stop(time.monotonic() + SCHEDULER_STOP_S)
 
     def _drain(self, deadline_s: float) -> None:

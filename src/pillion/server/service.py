@@ -39,6 +39,7 @@ class PeriodicService:
         self._reporter = reporter
         self._error_wait_s = error_wait_s
         self._stopping = threading.Event()
+        self._due = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -52,9 +53,14 @@ class PeriodicService:
             self._thread = threading.Thread(target=self._run, name=f"pillion.{self.name}", daemon=True)
             self._thread.start()
 
+    def hurry(self) -> None:
+        """Make the next tick now."""
+        self._due.set()
+
     def quiet(self) -> None:
         """Make no further tick."""
         self._stopping.set()
+        self._due.set()
 
     def stop(self, deadline_s: float) -> None:
         """Make no further tick and wait for the one under way until `deadline_s` (monotonic)."""
@@ -64,9 +70,11 @@ class PeriodicService:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            self._due.clear()
             try:
                 wait_s = self._tick()
             except Exception as exc:  # noqa: BLE001 - a service outlives any single failure
                 self._reporter.report(exc, {"context": f"Error in {self.name}"})
                 wait_s = self._error_wait_s
-            self._stopping.wait(wait_s)
+            if not self._stopping.is_set():
+                self._due.wait(wait_s)
