@@ -290,6 +290,15 @@ def test_a_search_stops_at_its_limit_and_goes_on_from_there(mail, raw):
     assert found == [f"j{i}" for i in reversed(range(0, 1000, 7))]
 
 
+def test_an_async_function_is_not_taken_for_one_that_every_job_fits(mail, raw):
+    async def fits(_):
+        return False
+
+    push(raw, *jobs(3))
+    with pytest.raises(ConfigError, match=r"what: .* plain function"):
+        mail.find(fits)
+
+
 def test_a_search_that_ends_exactly_at_the_last_job_has_no_cursor(mail, raw):
     push(raw, *jobs(10))
     page = mail.find("app.Job", limit=10)

@@ -179,3 +179,28 @@ def test_a_full_redis_moves_jobs_out_of_the_sets_all_the_same(retry: RetrySet, r
         raw.config_set("maxmemory", 0)
     assert (moved, deleted) == (80, 40)
     assert (raw.zcard("dead"), raw.llen("queue:default"), raw.zcard("retry")) == (60, 20, 0)
+
+
+async def _no(*_: object) -> bool:
+    return False
+
+
+class _Promise:
+    """Something to be awaited that a plain function returns."""
+
+    def __await__(self) -> Iterator[bool]:
+        yield False
+
+
+@in_bulk
+@pytest.mark.parametrize("answer", [_no, lambda *_: _Promise()], ids=["async function", "awaitable answer"])
+def test_an_answer_that_would_have_to_be_awaited_is_not_taken_for_a_yes(
+    retry: RetrySet, raw: redis.Redis, action: Callable[..., Any], answer: Any
+) -> None:
+    fill(raw, 5)
+    before = raw.zrange("retry", 0, -1, withscores=True)
+    with pytest.raises(ConfigError, match=r"predicate: .* plain function"):
+        action(retry, Filter(predicate=answer))
+    with pytest.raises(ConfigError, match=r"stop: .* plain function"):
+        action(retry, Filter(), stop=answer)
+    assert raw.zrange("retry", 0, -1, withscores=True) == before

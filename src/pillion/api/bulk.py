@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from pillion.api import undo
-from pillion.api.filters import Filter
+from pillion.api.filters import Filter, yes_or_no
 from pillion.api.fleet import Fleet
 from pillion.api.plan import Plan, ask, ask_all
 from pillion.api.ranking import Order, Walker
@@ -97,7 +97,8 @@ class ToQueue:
     takes_out = True
 
     def __init__(self, fleet: Fleet, set_key: str, *, decrement: bool, stop: Stop | None = None) -> None:
-        self._fleet, self._key, self._decrement, self._stop = fleet, set_key, decrement, stop
+        self._fleet, self._key, self._decrement = fleet, set_key, decrement
+        self._stop = checked_stop(stop)
         self._began_s = fleet.clock()
         self._pushed: set[int] = set()  # hashes, for the sake of memory
 
@@ -368,3 +369,8 @@ def checked_limit(limit: object) -> int | None:
     if limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit > 0):
         return limit
     raise ConfigError("limit", "a whole number of 1 or more, or None for no limit", limit)
+
+
+def checked_stop(stop: object) -> Stop | None:
+    """`stop`, if it is a function that returns a bool, or None. Raises ConfigError, also when an async one answers."""
+    return None if stop is None else yes_or_no("stop", stop, "a function without arguments that returns a bool")

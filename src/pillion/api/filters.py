@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from pillion.api.ranking import Bounds
 from pillion.api.record import JobData
@@ -16,6 +17,8 @@ Moment = float | int | datetime
 Names = str | Collection[str]
 Check = Callable[[JobData], bool]
 T = TypeVar("T")
+
+_NOT_ASYNC: Final = "It is called and not awaited, also by the async calls: give it a plain function."
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -180,13 +183,32 @@ def _retries_check(least: int | None, most: int | None) -> Check | None:
 def _predicate(given: object) -> Check | None:
     if given is None:
         return None
-    if not callable(given):
-        raise ConfigError("predicate", "a function of an entry that returns a bool", given)
-    asked = cast("Check", given)
-    return lambda job: bool(asked(job))
+    return yes_or_no("predicate", given, "a function of an entry that returns a bool")
 
 
 # -- what was given ----------------------------------------------------------------------------------
+
+
+def yes_or_no(option: str, given: object, expected: str) -> Callable[..., bool]:
+    """`given`, a function of the caller's, with its answer as a bool. Raises ConfigError if it is none.
+
+    An async function is refused, at the latest when it answers: nobody awaits it here, and what it returns
+    would pass for a yes, whatever it says.
+    """
+    if not callable(given):
+        raise ConfigError(option, expected, given)
+    if inspect.iscoroutinefunction(given):
+        raise ConfigError(option, expected, given, _NOT_ASYNC)
+
+    def ask(*args: object) -> bool:
+        answer: Any = given(*args)
+        if answer is True or answer is False:  # nearly always, and the quickest to tell
+            return answer
+        if inspect.isawaitable(answer):
+            raise ConfigError(option, expected, given, _NOT_ASYNC)
+        return bool(answer)
+
+    return ask
 
 
 def _names(wanted: Filter, option: str) -> frozenset[str] | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from pillion.api import undo
 from pillion.api.call import call, owner_call, stream_call
+from pillion.api.filters import yes_or_no
 from pillion.api.fleet import DEFAULT, Fleet
 from pillion.api.listing import MOST_ENTRIES, Page, Walk
 from pillion.api.plan import Item, Plan, Stream, ask, ask_all
@@ -241,9 +242,7 @@ def _fits(what: object) -> Callable[[JobRecord], bool]:
         wanted = what.encode(errors="replace")
         return lambda job: wanted in job.value
     matches: object = getattr(what, "matches", what)
-    if callable(matches):
-        return cast("Callable[[JobRecord], bool]", matches)
-    raise ConfigError("what", "a text that is not empty, a Filter, or a function of a job", what)
+    return yes_or_no("what", matches, "a text that is not empty, a Filter, or a function of a job that returns a bool")
 
 
 def _left(cursor: object) -> int | None:

@@ -271,7 +271,7 @@ class JobSet:
             chosen_by=require(chosen_by),
             make=self._entry,
             limit=bulk.checked_limit(limit),
-            stop=stop,
+            stop=bulk.checked_stop(stop),
             progress=progress,
             order=order,
         ).run()
