@@ -111,6 +111,7 @@ def install(config):
     config.observers.append(lambda payload, elapsed_s, error: note("observed", payload["class"], error))
 """
     run = pillion_run(app=app, environ={"PILLION_FEATURES": "app", "APP_ENV": "test"}).wait_ready()
+    ledger.wait_for("service started")  # services are started last
     push("Note", "ran")
     ledger.wait_for("observed app.Note None")
     assert run.stop() == 0

@@ -18,7 +18,9 @@ from pillion.features.metrics.recorder import Recorder
 from pillion.features.metrics.service import MetricsService
 from pillion.server.service import PeriodicService
 from pillion.storage.connect import open_target
+from pillion.storage.ops import metrics as ops
 from pillion.storage.target import resolve_url
+from pillion.wire.rollup import Counts
 
 NIGHT = datetime(2026, 11, 21, 22, 28, 40, tzinfo=UTC).timestamp()
 EARLY = datetime(2025, 2, 14, 8, 3, tzinfo=UTC).timestamp()
@@ -34,6 +36,7 @@ class Flusher:
         reporter = SimpleNamespace(report=lambda exc, context: self.reports.append(exc))
         host = SimpleNamespace(
             storage=storage,
+            identity="host:1:aaaaaaaaaaaa",
             reporter=reporter,
             periodic=lambda name, tick, **more: PeriodicService(name, tick, reporter, **more),
         )
@@ -55,14 +58,14 @@ def test_two_runs_of_30_ms_at_22_28_are_written_as_sidekiq_writes_them(flusher, 
     assert raw.hgetall("j|261121|22:2") == {b"OkJob|p": b"2", b"OkJob|ms": b"61"}
     assert raw.hgetall("j|261121|22:28") == {b"OkJob|p": b"2", b"OkJob|ms": b"61"}
     assert raw.get("h|OkJob-21-22:28") == b"\0\0\0\0\0\2"
-    assert len(raw.keys("*")) == 3
+    assert len(raw.keys("*")) == 3 + 1  # and the number of the batch
 
 
 def test_at_8_03_the_paddings_differ(flusher, raw):
     flusher.now_s = EARLY
     flusher.ran("App::FooJob", 0.001)
     flusher.service.flush()
-    assert sorted(raw.keys("*")) == [b"h|App::FooJob-14-8:3", b"j|250214|8:0", b"j|250214|8:03"]
+    assert sorted(raw.keys("[hj]|*")) == [b"h|App::FooJob-14-8:3", b"j|250214|8:0", b"j|250214|8:03"]
 
 
 def test_lifetimes(flusher, raw):
@@ -173,6 +176,36 @@ def test_with_redis_away_the_counts_wait(own_flusher, own_redis):
     own_flusher.service.flush()
     with own_redis.client() as client:
         assert client.hget("j|261121|22:28", "OkJob|p") == b"1"
+
+
+def test_what_a_slow_redis_carries_out_after_its_time_counts_once(own_redis):
+    settings = RedisConfig(url=own_redis.url, timeout_s=0.2)
+    storage = open_target(resolve_url(settings, {}), settings)
+    flusher = Flusher(storage)
+    try:
+        flusher.ran("OkJob", 0.01)
+        flusher.service.flush()
+        flusher.ran("OkJob", 0.01)
+        with own_redis.client() as client:
+            client.client_pause(1000)  # it reads what is sent, and carries it out in a second
+            with pytest.raises(RedisUnavailable):
+                flusher.service.flush()
+            flusher.ran("OkJob", 0.01)
+            client.client_unpause()
+            flusher.service.flush()
+            assert client.hgetall("j|261121|22:28") == {b"OkJob|p": b"3", b"OkJob|ms": b"30"}
+    finally:
+        storage.close()
+
+
+def test_a_batch_counts_once_also_if_it_comes_late(storage, raw):
+    first, second = {"OkJob": Counts(1, 0, ())}, {"OkJob": Counts(10, 0, ())}
+    assert storage.run(ops.add_once("host:1:aa", 1, first, NIGHT))
+    assert storage.run(ops.add_once("host:1:aa", 2, second, NIGHT))
+    assert not storage.run(ops.add_once("host:1:aa", 1, first, NIGHT))
+    assert storage.run(ops.add_once("host:2:bb", 1, first, NIGHT))
+    assert raw.hget("j|261121|22:28", "OkJob|f") == b"12"
+    assert raw.ttl("pl:counted:host:1:aa") > 3600
 
 
 def test_what_can_never_be_written_is_reported_and_given_up(flusher, raw):

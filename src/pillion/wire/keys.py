@@ -124,3 +124,12 @@ def deploy_marks(day: date) -> str:
 def deploy_lock(label: str) -> str:
     """String that keeps a deploy of many machines from being marked by each of them."""
     return f"deploylock-{label}"
+
+
+# How long a process that flushes metrics is remembered: longer than any answer of Redis can be on its way.
+METRICS_BATCH_TTL_S = 86_400
+
+
+def metrics_batch(identity: str) -> str:
+    """String: the number of the last batch of metrics that Redis has from a process."""
+    return f"pl:counted:{identity}"

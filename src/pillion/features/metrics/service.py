@@ -14,7 +14,7 @@ from pillion.storage.ops import metrics as ops
 from pillion.wire.rollup import Counts
 
 FLUSH_EVERY_S = 10.0
-# So many classes go in one transaction: about 400 commands, a millisecond or two of Redis.
+# So many classes go at a time: about 400 commands, a millisecond or two of Redis.
 CLASSES_AT_A_TIME = 50
 
 
@@ -22,7 +22,9 @@ class MetricsService:
     """A Service that flushes every ten seconds, and a last time after the last job.
 
     What could not be written is kept for the next time: a Redis that is away for an hour costs the
-    minutes their order, not the jobs their count. `clock` is epoch seconds; the bucket is that of the flush.
+    minutes their order, not the jobs their count. What was sent without an answer is sent again as it
+    was, under its number, and Redis takes each number once: it may have it already, or have been too slow.
+    `clock` is epoch seconds; the bucket is that of the flush.
     """
 
     def __init__(self, recorder: Recorder, host: Host, clock: Callable[[], float] = time.time) -> None:
@@ -31,7 +33,10 @@ class MetricsService:
         self._clock = clock
         self._reporter = host.reporter
         self._loop = host.periodic("metrics", self._tick, error_wait_s=FLUSH_EVERY_S)
+        self._identity = host.identity
         self._unwritten: dict[str, Counts] = {}
+        self._batch: dict[str, Counts] = {}  # taken out of those: what is sent, until Redis has answered
+        self._number = 0
         self._flushing = threading.Lock()
 
     def start(self) -> None:
@@ -58,19 +63,26 @@ class MetricsService:
                 known = self._unwritten.get(job_class)
                 self._unwritten[job_class] = counts if known is None else known + counts
             now_s = self._clock()
-            while self._unwritten:
-                self._write(dict(islice(self._unwritten.items(), CLASSES_AT_A_TIME)), now_s)
+            while self._batch or self._unwritten:
+                if not self._batch:
+                    self._next_batch()
+                self._write(now_s)
 
-    def _write(self, counts: dict[str, Counts], now_s: float) -> None:
+    def _next_batch(self) -> None:
+        self._batch = dict(islice(self._unwritten.items(), CLASSES_AT_A_TIME))
+        self._number += 1
+        for job_class in self._batch:
+            del self._unwritten[job_class]
+
+    def _write(self, now_s: float) -> None:
         try:
-            self._storage.transaction(ops.add(counts, now_s))
+            self._storage.run(ops.add_once(self._identity, self._number, self._batch, now_s))
         except (RedisUnavailable, RedisRefused):
             raise
         except Exception as exc:  # noqa: BLE001 - what cannot be written now never can, and must not hold up the rest
-            # Such as a key of a wrong type: then the others of this transaction were carried out.
+            # Such as a key of a wrong type: then the other commands of this batch were carried out.
             self._reporter.report(exc, {"context": "Error writing metrics"})
-        for job_class in counts:
-            del self._unwritten[job_class]
+        self._batch = {}
 
     def _tick(self) -> float:
         self.flush()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from pillion.storage.ops.base import Arg, Op, command
+from pillion.storage.ops.base import Arg, Op, call, command
 from pillion.wire import histogram, keys, rollup
 from pillion.wire.rollup import Counts
 
@@ -18,8 +18,24 @@ _READ_HISTOGRAM: tuple[Arg, ...] = tuple(
 # -- writing ---------------------------------------------------------------------------------------------
 
 
+def add_once(identity: str, number: int, counts: Mapping[str, Counts], at_s: float) -> Op[bool]:
+    """Add what was counted by class to the buckets of an epoch time, coarse ones first. False: it was added before.
+
+    `number` is that of this batch among those of the process `identity`: 1, 2, 3 and so on. A batch
+    may be sent again, with the same counts, when nobody knows what became of it; it counts once.
+    """
+    adds = add(counts, at_s)
+    where = list(dict.fromkeys(str(op.args[1]) for op in adds))
+    position = {key: index for index, key in enumerate(where, start=2)}
+    steps: list[Arg] = []
+    for name, key, *words in (op.args for op in adds):
+        steps += [len(words), position[str(key)], name, *words]
+    marker = keys.metrics_batch(identity)
+    return call("count_once", (marker, *where), (number, keys.METRICS_BATCH_TTL_S, *steps), bool)
+
+
 def add(counts: Mapping[str, Counts], at_s: float) -> list[Op[Any]]:
-    """One transaction that adds what was counted by class to the buckets of an epoch time, coarse ones first."""
+    """What adds what was counted by class to the buckets of an epoch time, coarse ones first."""
     coarse, fine = keys.rollup(rollup.ten_minutes(at_s)), keys.rollup(rollup.minute(at_s))
     ops = _add_rollup(coarse, counts, keys.ROLLUP_TEN_MINUTES_TTL_S)
     ops += _add_rollup(fine, counts, keys.ROLLUP_MINUTE_TTL_S)
