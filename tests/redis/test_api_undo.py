@@ -6,10 +6,12 @@ import time
 
 import pytest
 from redis_process import RedisProcess
+from relay import Relay
 from services import Watch, job, soon
 
 from pillion.api.fleet import Fleet
 from pillion.api.plan import Plan, run
+from pillion.api.sets import RetrySet
 from pillion.api.undo import NothingToUndo, Removed, Undo, new_bin, remove_all, remove_members, removed
 from pillion.config import Config, RedisConfig
 from pillion.errors import ConfigError, RedisError
@@ -380,3 +382,17 @@ def test_undoing_sends_only_what_it_says(fleet, raw):
             sent.add(name)
     # What a connection says first, and the loading of a script that Redis does not know, belong to no call.
     assert sent - {"HELLO", "CLIENT", "SCRIPT"} <= {*Undo.restore.cost.commands}
+
+
+def test_a_removal_whose_reply_was_lost_is_told_and_can_be_undone(empty_redis, short_tmp, raw):
+    raw.zadd("retry", {job(f"j{n}"): n for n in range(5)})
+    relay = Relay(short_tmp, empty_redis.socket)
+    fleet = Fleet(Config(redis=RedisConfig(url=relay.url)), clock=Watch(NOW_S))
+    entry = RetrySet(fleet=fleet).find_job("j3")
+    relay.lose_next_reply()  # Redis has carried it out; it is sent again
+    result = entry.delete()
+    assert (result.moved, result.gone, raw.zcard("retry")) == (1, 0, 4)
+    assert Undo(result.undo_id, fleet=fleet).restore() == 1
+    assert raw.zscore("retry", job("j3")) == 3
+    fleet.close()
+    relay.close()

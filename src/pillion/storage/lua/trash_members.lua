@@ -4,14 +4,17 @@
 -- KEYS  1 the sorted set   2 the bin   3 its note   4 pl:trash
 -- ARGV  1 name of the set   2 undo id   3 when the removal began (epoch seconds)
 --       4 seconds until the bin expires; "0": no bin, the jobs are gone   5.. members
--- returns the number of members taken away
-local keep, count = ARGV[4] ~= '0', 0
+-- returns the number of members taken away, those included that are in the bin already: the reply that said
+--   so was lost, and it was sent again
+local keep, count, again = ARGV[4] ~= '0', 0, 0
 for i = 5, #ARGV do
   local score = redis.call('ZSCORE', KEYS[1], ARGV[i])
   -- ZREM first: Redis allows it when its memory is full, and then allows the rest.
   if score and redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then
     count = count + 1
     if keep then redis.call('ZADD', KEYS[2], score, ARGV[i]) end
+  elseif keep and redis.call('ZSCORE', KEYS[2], ARGV[i]) then
+    again = again + 1
   end
 end
 if keep and count > 0 then
@@ -22,4 +25,4 @@ if keep and count > 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[3])
   redis.call('ZADD', KEYS[4], tonumber(ARGV[3]) + tonumber(ARGV[4]), ARGV[2])
 end
-return count
+return count + again

@@ -56,7 +56,7 @@ def take_all(bin_: Bin) -> Op[int]:
 def take_members(bin_: Bin, members: Sequence[bytes]) -> Op[int]:
     """Move those members of a sorted set that are still there into the bin, with their scores.
 
-    Returns how many went. For many pages of one removal, use one bin; up to 100 members a call.
+    Returns how many went; safe to send twice. For many pages of one removal, use one bin; up to 100 members a call.
     """
     argv: tuple[Arg, ...] = (bin_.name, bin_.undo_id, bin_.at_s, bin_.ttl_s, *members)
     return call("trash_members", (bin_.source, *bin_.own_keys), argv, int)
