@@ -261,6 +261,18 @@ def test_a_job_is_found_by_its_jid(mail, raw):
     assert mail.find_job("j") is None
 
 
+@pytest.mark.parametrize("written", [rb"a\/b", rb"a\u002fb", rb"a/b"])
+def test_a_jid_is_found_however_json_writes_it(mail, raw, written):
+    push(raw, b'{"class":"app.Job","args":[],"jid":"' + written + b'"}')
+    assert mail.find_job("a/b").jid == "a/b"
+
+
+@pytest.mark.parametrize("jid", ["", None, b"j1"])
+def test_a_jid_that_no_job_can_have_is_refused(mail, jid):
+    with pytest.raises(ConfigError, match="jid"):
+        mail.find_job(jid)
+
+
 def test_a_jid_in_the_arguments_is_not_the_job(mail, raw):
     push(raw, job("a", args=["b"]), job("b"), job("c", args=["b"]))
     found = mail.find_job("b")
@@ -288,6 +300,21 @@ def test_a_search_stops_at_its_limit_and_goes_on_from_there(mail, raw):
         if cursor is None:
             break
     assert found == [f"j{i}" for i in reversed(range(0, 1000, 7))]
+
+
+def test_a_search_that_goes_on_misses_nothing_beside_jobs_that_are_in_the_queue_many_times(mail, raw):
+    same = job("same", "mail")
+    older, wanted, newer = jobs(200)[:100], [job(f"w{i}", "mail") for i in range(3)], jobs(200)[100:]
+    push(raw, *older, *[same] * 30, *wanted, *newer, same)
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = mail.find('"jid":"w', limit=1, cursor=cursor)
+        found += jids(page.entries)
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert found == ["w2", "w1", "w0"]
 
 
 def test_an_async_function_is_not_taken_for_one_that_every_job_fits(mail, raw):
@@ -327,6 +354,8 @@ def test_a_search_stops_when_its_time_is_over_and_can_go_on(mail, raw):
         ({"what": "x", "cursor": "abc"}, "cursor"),
         ({"what": "x", "cursor": "-5"}, "cursor"),
         ({"what": "x", "cursor": 5}, "cursor"),
+        ({"what": "x", "cursor": "9" * 19}, "cursor"),
+        ({"what": "x", "cursor": "9" * 5000}, "cursor"),
         ({"what": "x", "limit": 0}, "limit"),
         ({"what": "x", "budget_s": -1}, "budget_s"),
     ],

@@ -59,6 +59,7 @@ class Walk:
 
     def __init__(self, left: int | None = None) -> None:
         self.left = left
+        self._behind: list[int] = []
         self._size = FIRST_PAGE
         self._order: deque[int] = deque()
         self._seen: set[int] = set()
@@ -79,10 +80,16 @@ class Walk:
         """The entries of a page that were not seen yet. `length` is that of the list when it was read."""
         before = length if self.left is None else self.left
         self.left = max(0, min(before - self._size, length))
-        new = [value for value in values if hash(value) not in self._seen]
+        places = [place for place, value in enumerate(values) if hash(value) not in self._seen]
+        self._behind = [len(values) - 1 - place for place in places]
+        new = [values[place] for place in places]
         self._remember(new)
         self._size = next_size(self._size, len(values), sum(map(len, values)))
         return new
+
+    def left_behind(self, index: int) -> int:
+        """How many entries, counted from the tail, are to be seen behind entry `index` of what `take` gave last."""
+        return (self.left or 0) + self._behind[index]
 
     def _remember(self, values: Sequence[bytes]) -> None:
         for value in values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from pillion.api import undo
 from pillion.api.call import call, owner_call, stream_call
@@ -21,6 +21,7 @@ from pillion.storage.ops import queues as ops
 from pillion.storage.ops.base import Op
 
 _SCAN_COST: Final = "O(N), N = entries, in pages of at most 1000 and about 1 MB"
+_LONGEST_CURSOR: Final = 18  # digits: Redis counts up to 2**63
 
 
 class _Filter(Protocol):
@@ -134,14 +135,18 @@ class Queue:
     def find_job(self, jid: str) -> Plan[JobRecord | None]:
         """The job with this jid, sought from the newest on; None if it does not wait here.
 
-        This reads the whole queue if need be. `find` can stop after some time.
+        This reads the whole queue if need be. `find` can stop after some time. Raises ConfigError for an
+        empty jid.
         """
-        wanted, walk = jid.encode(errors="replace"), Walk()
+        if not isinstance(cast("object", jid), str) or not jid:
+            raise ConfigError("jid", "a text that is not empty", jid)
+        wanted, walk = jid.encode(errors="surrogatepass"), Walk()
         while not walk.is_done:
             records, _ = yield from self._next(walk)
             for record in records:
-                # The bytes are looked at first: to parse every job would take ten times as long.
-                if (wanted in record.value or b"\\u" in record.value) and record.jid == jid:
+                # The bytes are looked at first: to parse every job would take ten times as long. With escapes
+                # in them they may say it in another way.
+                if (wanted in record.value or b"\\" in record.value) and record.jid == jid:
                     return record
         return None
 
@@ -171,7 +176,7 @@ class Queue:
                 if fits(record):
                     found.append(record)
                 if len(found) == limit:
-                    left = (walk.left or 0) + len(records) - index - 1
+                    left = walk.left_behind(index)
                     return Page(found, str(left) if left else None, total)
             if self.fleet.clock() >= ends_at:
                 break
@@ -248,7 +253,7 @@ def _fits(what: object) -> Callable[[JobRecord], bool]:
 def _left(cursor: object) -> int | None:
     if cursor is None:
         return None
-    if isinstance(cursor, str) and cursor.isascii() and cursor.isdecimal():
+    if isinstance(cursor, str) and cursor.isascii() and cursor.isdecimal() and len(cursor) <= _LONGEST_CURSOR:
         return int(cursor)
     raise ConfigError("cursor", "the cursor of the page before, unchanged, or None to begin", cursor)
 
