@@ -290,3 +290,25 @@ def test_it_sends_only_what_it_says_and_no_command_without_a_bound(fleet, raw):
     ranges = [command for command in commands if command[0] == "LRANGE"]
     assert ranges
     assert all(-1000 <= int(command[2]) < 0 for command in ranges)
+
+
+def test_large_jobs_move_a_few_at_a_time(fleet, raw):
+    push(raw, *(job(f"j{i}", "old", args=["x" * 60_000]) for i in range(40)))
+    raw.zadd("retry", {job(f"r{i}", "old", args=["x" * 60_000]): i for i in range(40)})
+    raw.config_resetstat()
+    assert migrate("old", to="new", fleet=fleet) == Migrated(queued=40, retries=40)
+    # 200 kB a call: one job, in its old and its new bytes, is 120 kB
+    assert raw.info("commandstats")["cmdstat_evalsha"]["calls"] >= 80
+
+
+def test_a_user_who_may_not_push_loses_no_job(fleet, raw, redis_url):
+    push(raw, *(job(f"j{i}", "old") for i in range(3)))
+    raw.execute_command("ACL", "SETUSER", "mover", "on", ">pw", "~*", "&*", "+@all", "-lpush")
+    mover = Fleet(Config(redis=RedisConfig(url=redis_url, username="mover", password="pw")))
+    try:
+        with pytest.raises(RedisError):
+            migrate("old", to="new", fleet=mover)
+    finally:
+        raw.execute_command("ACL", "DELUSER", "mover")
+        mover.close()
+    assert run_order(raw, "old") == ["j0", "j1", "j2"]

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from pillion.api import undo
+from pillion.api.chunks import chunks
 from pillion.api.filters import Filter, yes_or_no
 from pillion.api.fleet import Fleet
 from pillion.api.plan import Plan, ask, ask_all
@@ -39,9 +40,7 @@ Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]
 T = TypeVar("T")
 
-# So much goes into one script call: it takes a millisecond or so.
 _JOBS_PER_CALL: Final = 100
-_BYTES_PER_CALL: Final = 200_000
 # By so much the clocks of other machines may be behind ours.
 _CLOCK_SKEW_S: Final = 60.0
 _MOST_REASONS: Final = 20
@@ -111,11 +110,11 @@ class ToQueue:
 
     def carry_out(self, chosen: Sequence[Scored], result: Result) -> Plan[None]:
         """Client middleware sees each job; one that it stops, or fails on, stays where it is."""
-        chunks = list(_chunks(self._moves(chosen, result), _weight))
+        parts = list(_chunks(self._moves(chosen, result), _weight))
         replies: list[promote_ops.Promoted] = yield from ask_all(
-            [promote_ops.promote(self._key, math.inf, chunk, refused_until_s=None) for chunk in chunks]
+            [promote_ops.promote(self._key, math.inf, chunk, refused_until_s=None) for chunk in parts]
         )
-        for chunk, promoted in zip(chunks, replies, strict=True):
+        for chunk, promoted in zip(parts, replies, strict=True):
             result.moved += promoted.count
             result.gone += len(chunk) - promoted.count - len(promoted.refused)
             for index, why in promoted.refused:
@@ -167,11 +166,9 @@ class ToDead:
 
     def carry_out(self, chosen: Sequence[Scored], result: Result) -> Plan[None]:
         """The dead set is trimmed as after every death (wire-format 3.4)."""
-        chunks = list(_chunks((entry.member for entry in chosen), len))
-        replies: list[promote_ops.Buried] = yield from ask_all(
-            [bury(self._fleet, self._key, chunk) for chunk in chunks]
-        )
-        for chunk, buried in zip(chunks, replies, strict=True):
+        parts = list(_chunks((entry.member for entry in chosen), len))
+        replies: list[promote_ops.Buried] = yield from ask_all([bury(self._fleet, self._key, chunk) for chunk in parts])
+        for chunk, buried in zip(parts, replies, strict=True):
             result.moved += buried.count
             result.gone += len(buried.gone)
             if self._notify:
@@ -194,8 +191,8 @@ class ToBin:
 
     def carry_out(self, chosen: Sequence[Scored], result: Result) -> Plan[None]:
         """All go into one bin."""
-        chunks = list(_chunks((entry.member for entry in chosen), len))
-        counts: list[int] = yield from ask_all([undo_ops.take_members(self._bin, chunk) for chunk in chunks])
+        parts = list(_chunks((entry.member for entry in chosen), len))
+        counts: list[int] = yield from ask_all([undo_ops.take_members(self._bin, chunk) for chunk in parts])
         result.moved += sum(counts)
         result.gone += len(chosen) - sum(counts)
         done = undo.removed(self._bin, result.moved)
@@ -230,10 +227,10 @@ class ToTime:
         return (yield from ask_all([ops.move_by(self._key, member, self.by_s) for member in members]))
 
     def _at(self, members: list[bytes], at_s: float) -> Plan[list[float | None]]:
-        chunks = list(_chunks(members, len))
-        moves: list[Op[Any]] = [promote_ops.postpone(self._key, chunk, at_s) for chunk in chunks]
-        replies = yield from ask_all([*moves, *(ops.scores(self._key, chunk) for chunk in chunks)])
-        return [score for scores in replies[len(chunks) :] for score in scores]
+        parts = list(_chunks(members, len))
+        moves: list[Op[Any]] = [promote_ops.postpone(self._key, chunk, at_s) for chunk in parts]
+        replies = yield from ask_all([*moves, *(ops.scores(self._key, chunk) for chunk in parts)])
+        return [score for scores in replies[len(parts) :] for score in scores]
 
 
 # -- carrying out ------------------------------------------------------------------------------------
@@ -352,16 +349,7 @@ def _weight(move: promote_ops.Move) -> int:
 
 def _chunks(items: Iterable[T], weight: Callable[[T], int]) -> Iterator[list[T]]:
     """What goes into one script call each."""
-    chunk: list[T] = []
-    left = _BYTES_PER_CALL
-    for item in items:
-        if chunk and (len(chunk) == _JOBS_PER_CALL or weight(item) > left):
-            yield chunk
-            chunk, left = [], _BYTES_PER_CALL
-        chunk.append(item)
-        left -= weight(item)
-    if chunk:
-        yield chunk
+    return chunks(items, weight, most=_JOBS_PER_CALL)
 
 
 def checked_limit(limit: object) -> int | None:

@@ -6,7 +6,7 @@ A method is written once, as a plan, and says what it costs:
     def size(self) -> Plan[int]:
         return (yield from ask(ops.queue_size(self.name)))
 
-Its docstring, `queue.size.explain()` and the table in docs/reference/costs.md are made from that, and a
+Its docstring, `queue.size.explain()` and the table in docs/api/costs.md are made from that, and a
 test compares it with what Redis saw.
 """
 

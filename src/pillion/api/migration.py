@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
 from pillion.api.call import call
+from pillion.api.chunks import chunks
 from pillion.api.fleet import DEFAULT, Fleet
 from pillion.api.listing import FIRST_PAGE, next_size
 from pillion.api.plan import Plan, ask, ask_all
@@ -28,7 +28,7 @@ from pillion.wire import codec, keys
 
 Progress = Callable[[int, int], None]
 
-# So many jobs a script call: it stays below a millisecond or so.
+# So many jobs a script call, fewer if they are large.
 _JOBS_PER_CALL: Final = 50
 # So many members a step of a scan: Redis compares each with the name of the queue.
 _MOST_SCANNED: Final = 250
@@ -96,9 +96,10 @@ class Migration:
         self._sets = (keys.SCHEDULE, keys.RETRY, keys.DEAD) if dead else (keys.SCHEDULE, keys.RETRY)
 
     @call(
-        *("LLEN", "ZCARD", "ZSCAN", "ZSCORE", "ZREM", "ZADD", "LRANGE", "EVALSHA", "LINDEX", "RPOP", "LPUSH", "SADD"),
+        *("LLEN", "ZCARD", "ZSCAN", "ZSCORE", "ZREM", "ZADD", "LRANGE", "EVALSHA", "LINDEX", "RPOP", "LPUSH"),
+        *("RPUSH", "SADD"),
         cost="O(N + M log M), N = jobs of the old queue, M = jobs in the sets",
-        trips="1, then one for every 50 jobs moved and one for every 250 looked at",
+        trips="1, then one for every 50 jobs moved (fewer if they are large) and one for every 250 looked at",
     )
     def run(self, *, progress: Progress | None = None) -> Plan[Migrated]:
         """Move the jobs that are there when it begins; returns how many went.
@@ -212,5 +213,4 @@ def rewrite(payload: bytes, old: str, new: str) -> Rewritten | None:
 
 
 def _parts(jobs: Iterator[ops.Rewritten]) -> Iterator[list[ops.Rewritten]]:
-    while part := list(islice(jobs, _JOBS_PER_CALL)):
-        yield part
+    return chunks(jobs, lambda job: len(job[0]) + len(job[1]), most=_JOBS_PER_CALL)

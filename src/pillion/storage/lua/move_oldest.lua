@@ -10,7 +10,12 @@ for i = 2, #ARGV, 2 do
   if redis.call('LINDEX', KEYS[1], -1) == ARGV[i] then
     -- RPOP first: Redis allows it when its memory is full, and then allows the rest.
     redis.call('RPOP', KEYS[1])
-    redis.call('LPUSH', KEYS[2], ARGV[i + 1])
+    local reply = redis.pcall('LPUSH', KEYS[2], ARGV[i + 1])
+    if type(reply) == 'table' and reply.err then
+      -- a user who may not do that, say: a script is not rolled back
+      redis.call('RPUSH', KEYS[1], ARGV[i])
+      return reply
+    end
     count = count + 1
   end
 end
