@@ -70,3 +70,14 @@ def test_a_full_redis_lets_a_paused_job_go_back(own_redis):
         client.config_set("maxmemory", 1)
         client.execute_command("EVAL", op.script.source, *op.args)
         assert client.lrange("queue:mail", 0, -1) == [b"m"]
+
+
+def test_a_user_who_may_not_read_the_pauses_gets_jobs_all_the_same(own_redis):
+    with own_redis.client() as client:
+        client.lpush("queue:mail", "m")
+        client.execute_command("ACL", "SETUSER", "worker", "on", ">pw", "~queue:*", "~{queue:*", "+@all")
+        client.execute_command("AUTH", "worker", "pw")
+        op = work.fetch((MAIL,), count=1, max_bytes=10**6, first_token=1, drain_wait_lists=True)
+        fetched = op.parse(client.execute_command("EVAL", op.script.source, *op.args))
+        assert (fetched, fetched.paused) == ([(0, [b"m"])], ())
+        assert fetched.pauses_failure

@@ -1,10 +1,10 @@
 -- Move waiting jobs into this process's hands, each leaving its queue and entering the in-flight
 -- hash in the same step, so that it is never only in the memory of a process.
 --
--- KEYS  three for each queue, in the order wanted: queue, in-flight hash, private wait list;
---       then the set of paused queues
+-- KEYS  three for each queue, in the order wanted: queue, in-flight hash, private wait list
 -- ARGV  1 how many jobs at the most   2 bytes after which no further job is taken
 --       3 token of the first job      4 "1": empty the private wait lists first
+--       5 the set of paused queues: not among KEYS, or Redis would refuse all of this to a user who may not read it
 -- returns {index of the queue, {payload, ...}, index, {payload, ...}, ...};
 --         tokens count up from ARGV[3] in the order of the payloads;
 --         an index with no payloads: that queue is paused;
@@ -17,7 +17,7 @@
 -- there is to tell.
 local wanted, bytes_left = tonumber(ARGV[1]), tonumber(ARGV[2])
 local token = tonumber(ARGV[3])
-local queues = math.floor(#KEYS / 3)
+local queues = #KEYS / 3
 local found, got = {}, 0
 local failure
 
@@ -98,7 +98,7 @@ local function lease_waiting(queue_index)
   end
 end
 
-local paused = #KEYS > 3 * queues and find_paused(KEYS[#KEYS]) or {}
+local paused = find_paused(ARGV[5])
 
 if ARGV[4] == '1' then
   for queue_index = 1, queues do

@@ -44,8 +44,8 @@ def fetch(
     Returns pairs of (index in `routes`, payloads); tokens count up from `first_token` in that order.
     """
     names = [key for route in routes for key in (route.key, route.inflight, route.wait)]
-    argv = (count, max_bytes, first_token, int(drain_wait_lists))
-    return call("fetch", (*names, keys.PAUSED), argv, _fetched)
+    argv = (count, max_bytes, first_token, int(drain_wait_lists), keys.PAUSED)
+    return call("fetch", names, argv, _fetched)
 
 
 class Fetched(list[tuple[int, list[bytes]]]):
