@@ -84,7 +84,9 @@ def test_a_fleet_that_is_well_has_only_ok_findings():
         ("persistence", {"aof_enabled": None}, "warn"),
         ("persistence", {"aof_enabled": True, "rdb_save_points": None}, "ok"),
         ("disk", {"aof_last_write_ok": False}, "fail"),
-        ("disk", {"rdb_last_save_ok": False}, "fail"),
+        ("disk", {"rdb_last_save_ok": False, "rdb_save_points": "3600 1"}, "fail"),
+        ("disk", {"rdb_last_save_ok": False, "rdb_save_points": None}, "fail"),
+        ("disk", {"rdb_last_save_ok": False, "rdb_save_points": ""}, "warn"),
         ("memory", {"used_memory_bytes": int(3.1 * GB)}, "ok"),
         ("memory", {"used_memory_bytes": int(3.3 * GB)}, "warn"),
         ("memory", {"used_memory_bytes": int(3.9 * GB)}, "fail"),
@@ -115,13 +117,13 @@ def test_every_failure_says_what_to_do():
         [waiting("mail", 3)],
         redis_version="5.0.1",
         maxmemory_policy="allkeys-lru",
-        aof_enabled=False,
-        rdb_last_save_ok=False,
+        aof_last_write_ok=False,
         clock_offset_s=9.0,
         role="replica",
         refused={"scripts": "NOPERM"},
     )
-    failures = [finding for finding in diagnose(ill) if finding.level == "fail"]
+    ill_at_rest = facts(aof_enabled=False, rdb_save_points="")  # no write can fail there
+    failures = [finding for finding in [*diagnose(ill), *diagnose(ill_at_rest)] if finding.level == "fail"]
     assert len(failures) == 9
     assert all(finding.cure for finding in failures)
 
@@ -175,6 +177,10 @@ class TestFleet:
         finding = find("paused", facts(queues=[QueueSummary("default", 1, 0.0, is_paused=True)]))
         assert finding.level == "warn"
         assert "default (1 job)" in finding.what_is
+
+    def test_a_command_with_a_name_from_redis_can_be_copied_into_a_shell(self):
+        finding = find("served", facts(queues=[waiting("$(reboot)", 1)]))
+        assert finding.cure.startswith("pillion run MODULE -q '$(reboot)', or")
 
     def test_jobs_of_dead_processes_are_counted(self):
         finding = find("orphans", facts(dead_owners=[DeadOwner("host:7:x", 3), DeadOwner("host:8:y", 1)]))

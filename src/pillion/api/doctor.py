@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from shlex import quote
 
 from pillion.api import doctor_redis
 from pillion.api.call import call
@@ -100,7 +101,7 @@ def served(facts: Facts) -> Finding | None:
         return Finding("ok", "served", "every queue with jobs has a worker")
     names = _listed([f"{name} ({counted(size, 'job')})" for name, size in left.items()])
     why = "Their jobs wait for ever: no live process fetches from them."
-    cure = f"pillion run MODULE -q {next(iter(left))}, or correct the queue's name where it is pushed to."
+    cure = f"pillion run MODULE -q {quote(next(iter(left)))}, or correct the queue's name where it is pushed to."
     return Finding("fail", "served", f"nobody serves {names}", why, cure)
 
 
@@ -110,7 +111,8 @@ def paused(facts: Facts) -> Finding | None:
     if not names:
         return None
     why = "Its jobs wait until it is resumed." if len(names) == 1 else "Their jobs wait until they are resumed."
-    return Finding("warn", "paused", f"paused: {_listed(names)}", why, "Resume it when the reason has passed.")
+    cure = "When the reason has passed: pillion queues resume QUEUE"
+    return Finding("warn", "paused", f"paused: {_listed(names)}", why, cure)
 
 
 def orphans(facts: Facts) -> Finding | None:

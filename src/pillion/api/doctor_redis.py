@@ -103,20 +103,23 @@ def _at_risk(redis: RedisSnapshot) -> str:
 
 
 def disk(facts: Facts) -> Finding | None:
-    """The last writes to disk. Redis refuses new jobs when they fail."""
-    failed = [
-        name
-        for name, is_ok in (
-            ("append-only file", facts.redis.aof_last_write_ok if facts.redis.aof_enabled else None),
-            ("snapshot", facts.redis.rdb_last_save_ok),
-        )
-        if is_ok is False
-    ]
+    """The last writes to disk. Redis refuses new jobs when one fails that it was told to make."""
+    redis, failed = facts.redis, list[str]()
+    if redis.aof_enabled and redis.aof_last_write_ok is False:
+        failed.append("append-only file")
+    if redis.rdb_last_save_ok is False and redis.rdb_save_points != "":
+        failed.append("snapshot")
+    cure = "Look into the log of Redis: the disk is full, not writable, or there is no memory for a fork."
     if failed:
-        why = "Redis refuses pushes while it cannot save (MISCONF), and a restart loses what is not on disk."
-        cure = "Look into the log of Redis: the disk is full, not writable, or there is no memory for a fork."
+        why = (
+            "Redis refuses pushes while it cannot save (MISCONF; it takes them if stop-writes-on-bgsave-error is "
+            "off), and a restart loses what is not on disk."
+        )
         return Finding("fail", "disk", f"the last write of the {' and of the '.join(failed)} failed", why, cure)
-    is_written = facts.redis.aof_enabled or facts.redis.rdb_save_points
+    if redis.rdb_last_save_ok is False:
+        why = "Pushes go on: no snapshots are due. A backup, or the sync of a new replica, would fail as well."
+        return Finding("warn", "disk", "the last snapshot, made by hand or for a replica, failed", why, cure)
+    is_written = redis.aof_enabled or redis.rdb_save_points
     return Finding("ok", "disk", "the last write went well") if is_written else None
 
 
