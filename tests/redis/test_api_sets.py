@@ -246,3 +246,15 @@ def test_everything_can_be_awaited_as_well(fleet: Fleet, raw: redis.Redis) -> No
 
     asyncio.run(ask())
     assert raw.llen("queue:default") == 2
+
+
+@pytest.mark.parametrize("cursor", ["1795300071.5|ab", 7, (1.0, b"x")])
+def test_what_is_no_cursor_is_refused(retry: RetrySet, cursor: Any) -> None:
+    for ask in (retry.page, lambda cursor: retry.find(Filter(), cursor=cursor)):
+        with pytest.raises(ConfigError, match="cursor"):
+            ask(cursor=cursor)
+
+
+def test_a_moment_is_no_time_to_search_for(retry: RetrySet) -> None:
+    with pytest.raises(ConfigError, match="budget_s"):
+        retry.find(Filter(), budget_s=datetime.now(UTC))  # type: ignore[arg-type]

@@ -383,3 +383,11 @@ def test_a_job_can_be_put_into_a_set(fleet: Fleet, raw: redis.Redis) -> None:
     ]
     assert raw.zrange("retry", 0, -1, withscores=True) == [(b'{ "class":"A" }', NOW_S + 5)]
     assert raw.exists("pl:scheduler:wake") == 0
+
+
+@pytest.mark.parametrize("by", [float("inf"), float("-inf")])
+def test_a_job_is_not_put_off_for_ever(retry: RetrySet, raw: redis.Redis, by: float) -> None:
+    raw.zadd("retry", {failed("a"): 100})
+    with pytest.raises(ConfigError, match="by: "):
+        retry.reschedule(Filter(), by=by)
+    assert raw.zscore("retry", failed("a")) == 100

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from pillion.api.plan import Pipeline, Plan, run
-from pillion.api.ranking import Cursor, Order, Walker
+from pillion.api.ranking import Bounds, Cursor, Order, Walker
 from pillion.storage.ops import sets as ops
 from pillion.storage.ops.sets import Scored
 from pillion.storage.sync import Storage
@@ -208,3 +208,16 @@ def test_steps_are_never_pipelines_of_writes(storage: Storage, raw: redis.Redis)
     except StopIteration:
         pass
     assert names == {"ZRANK", "ZSCORE", "ZCOUNT", "ZRANGE"}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_cursor_from_before_the_bounds_begins_at_the_bounds(storage: Storage, raw: redis.Redis, order: Order) -> None:
+    entries = fill(raw, 500, 1)
+    walker = Walker("retry", order)
+    run(walker.next(3), storage)
+    bounds = Bounds(1100.0, 1120.0)
+    inside = ordered([entry for entry in entries if entry.score in bounds], order)
+    assert len(inside) == 21
+    assert walked(storage, order, cursor=walker.cursor, bounds=bounds) == inside
+    beyond = inside[10]
+    assert walked(storage, order, cursor=Cursor(*beyond), bounds=bounds) == inside[11:]

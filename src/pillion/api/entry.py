@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -150,4 +151,9 @@ def stored_form(payload: object) -> bytes:
 def _seconds(by: object) -> float:
     if isinstance(by, datetime):
         raise ConfigError("by", "seconds or a timedelta", by, "For a moment use at.")
-    return seconds_of("by", by)
+    seconds = seconds_of("by", by)
+    if math.isinf(seconds):
+        raise ConfigError(
+            "by", "seconds or a timedelta", by, "A job that is never due is nobody's: delete it, or kill it."
+        )
+    return seconds

@@ -112,6 +112,13 @@ def seconds_of(option: str, moment: object) -> float:
     raise ConfigError(option, "an aware datetime, or epoch seconds", moment, hint)
 
 
+def duration_of(option: str, given: object) -> float:
+    """A number of seconds. Raises ConfigError for anything else, a moment included."""
+    if isinstance(given, datetime):
+        raise ConfigError(option, "seconds", given)
+    return seconds_of(option, given)
+
+
 # -- what a filter checks, the cheap ones first ------------------------------------------------------
 
 

@@ -79,7 +79,7 @@ class Walker:
         self._key = set_key
         self._reverse = order == "desc"
         self._bounds = bounds or Bounds()
-        cursor = cursor or self._bounds.cursor(order)
+        cursor = self._further(_cursor(cursor), self._bounds.cursor(order))
         self._anchor = None if cursor is None else cursor.anchor
         self._rank = 0 if cursor is None else cursor.rank
         self._size = _FIRST_PAGE
@@ -125,6 +125,13 @@ class Walker:
         self._rank = None
 
     # -- finding the place -------------------------------------------------------------------------
+
+    def _further(self, given: Cursor | None, bound: Cursor | None) -> Cursor | None:
+        """Where to begin: a cursor may come from a walk without bounds, and lie before them."""
+        if given is None or bound is None:
+            return given or bound
+        is_before = given.anchor > bound.anchor if self._reverse else given.anchor < bound.anchor
+        return bound if is_before else given
 
     def _read(self, size: int) -> Plan[tuple[int, list[Scored], bool]]:
         """A rank from which on nothing is skipped, the members there, and whether they end the set."""
@@ -189,6 +196,12 @@ class Walker:
         """Choose the size of the next page by the members of this one."""
         mean = max(1.0, sum(len(item.member) for item in page) / len(page))
         self._size = max(1, min(MAX_PAGE, self._size * _GROWTH, int(_PAGE_BYTES / mean)))
+
+
+def _cursor(given: object) -> Cursor | None:
+    if given is None or isinstance(given, Cursor):
+        return given
+    raise ConfigError("cursor", "the cursor of the page before, unchanged, or None to begin", given)
 
 
 def order_of(given: object) -> Order:

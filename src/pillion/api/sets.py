@@ -20,7 +20,7 @@ from pillion.api.entry import (
     stored_form,
     to_time,
 )
-from pillion.api.filters import Filter, Moment, require, seconds_of
+from pillion.api.filters import Filter, Moment, duration_of, require, seconds_of
 from pillion.api.fleet import DEFAULT, Fleet
 from pillion.api.plan import Item, Plan, Stream, ask, ask_all
 from pillion.api.ranking import MAX_PAGE, WALK_COMMANDS, Bounds, Cursor, Order, Walker, order_of, skipping
@@ -177,7 +177,7 @@ class JobSet:
         walker = Walker(self.name, order_of(order), cursor, wanted.bounds)
         found: list[SortedEntry] = []
         scanned = 0
-        until = time.monotonic() + seconds_of("budget_s", budget_s)
+        until = time.monotonic() + duration_of("budget_s", budget_s)
         while not walker.finished:
             page = yield from walker.next()
             for index, entry in enumerate(map(self._entry, page)):
