@@ -5,7 +5,7 @@ import logging
 import socketserver
 import threading
 import urllib.error
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from email import message_from_string
 from email.policy import default as default_policy
@@ -132,6 +132,29 @@ def test_a_mail_goes_out_also_if_a_name_has_line_breaks():
     message = message_from_string("\n".join(server.mail), policy=default_policy)
     assert message["Subject"] == "[pillion] queue_size_warning:mail��Bcc: eve@example.org� new"
     assert message["Bcc"] is None
+
+
+class Dripping(socketserver.BaseRequestHandler):
+    """An answer of many headers; it sends the next one only after the client has waited for it."""
+
+    def handle(self):
+        with suppress(OSError):
+            self.request.sendall(b"HTTP/1.1 200 OK\r\n")
+            for number in range(40):
+                self.server.gone.wait(0.1)
+                self.request.sendall(b"X-%d: 1\r\n" % number)
+            self.request.sendall(b"Content-Length: 0\r\n\r\n")
+
+
+def test_a_webhook_that_answers_bit_by_bit_is_not_waited_for_beyond_its_time():
+    with running(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping)) as server:
+        server.gone = threading.Event()
+        host, port = server.server_address
+        try:
+            with pytest.raises(TimeoutError, match=r"no answer within 0\.5 s"):
+                webhook(f"http://{host}:{port}/", timeout_s=0.5)(ALERT)
+        finally:
+            server.gone.set()
 
 
 @pytest.mark.parametrize("recipients", [[], "ann@example.org"])

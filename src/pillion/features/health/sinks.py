@@ -6,6 +6,7 @@ import json
 import logging
 import smtplib
 import ssl
+import threading
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from email.message import EmailMessage
@@ -33,8 +34,9 @@ def log_sink(logger: logging.Logger | None = None) -> Sink:
 def webhook(url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float = 10.0) -> Sink:
     """POST each alert's `payload()` as JSON to `url` (http or https).
 
-    Parameters: `headers` are added to Content-Type; `timeout_s` bounds connect and answer, in seconds. An
-    answer other than 2xx or 3xx is an error. Raises ConfigError for a URL that cannot be right.
+    Parameters: `headers` are added to Content-Type; `timeout_s` bounds all of it, in seconds, from the look-up
+    of the host to the end of the answer's headers. An answer other than 2xx or 3xx is an error. Raises
+    ConfigError for a URL that cannot be right.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -44,10 +46,36 @@ def webhook(url: str, *, headers: Mapping[str, str] | None = None, timeout_s: fl
         body = json.dumps(alert.payload()).encode()
         fields = {"Content-Type": "application/json", **(headers or {})}
         request = urllib.request.Request(url, body, fields, method="POST")  # noqa: S310 - the scheme is checked above
-        with urllib.request.urlopen(request, timeout=timeout_s):  # noqa: S310
-            pass
+
+        def post() -> None:
+            with urllib.request.urlopen(request, timeout=timeout_s):  # noqa: S310
+                pass
+
+        _in_time(post, timeout_s)
 
     return send
+
+
+def _in_time(work: Callable[[], None], timeout_s: float) -> None:
+    """Do `work` in a thread of its own, and wait so long for it.
+
+    A socket's timeout is for each read: a server that sends a byte now and then would hold up everything.
+    """
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as exc:  # noqa: BLE001 - it is raised below
+            failures.append(exc)
+
+    thread = threading.Thread(target=run, name="pillion.webhook", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {timeout_s:g} s")
+    if failures:
+        raise failures[0]
 
 
 def email(
