@@ -141,7 +141,15 @@ class TestCommand:
     def test_says_so_if_it_was_marked_before(self, tmp_path: Path, redis_url: str) -> None:
         deploy(tmp_path, redis_url, "v1.4.2")
         result = deploy(tmp_path, redis_url, "v1.4.2")
-        assert (result.returncode, result.stdout) == (0, "Not marked, it was marked within the last minute: v1.4.2\n")
+        assert result.returncode == 0
+        assert result.stdout.startswith("Not marked, it was marked within the last minute")
+        assert result.stdout.endswith(": v1.4.2\n")
+
+    def test_the_second_of_a_minute_is_not_said_to_be_marked_already(self, tmp_path: Path, redis_url: str) -> None:
+        marked = [deploy(tmp_path, redis_url, label).stdout for label in ("v1", "v2", "v3")]
+        # Three of them: a minute that ends between two of them gives that one a mark, but not all.
+        (refused, *_) = [line for line in marked if line.startswith("Not marked")]
+        assert "or this minute has another mark" in refused
 
     def test_outside_of_git_it_wants_a_label(self, tmp_path: Path, redis_url: str) -> None:
         result = deploy(tmp_path, redis_url)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
+
+from pillion.cli.redis_options import open_fleet, redis_options
 
 
 @click.group("deploy")
@@ -20,8 +20,7 @@ def command() -> None:
 
 @command.command("mark")
 @click.argument("label", required=False)
-@click.option("-C", "--config", "config_file", metavar="FILE", help="Settings file; says where Redis is.")
-@click.option("-e", "--environment", metavar="NAME", help="Section of the settings file.")
+@redis_options
 def mark(label: str | None, config_file: str | None, environment: str | None) -> None:
     """Mark this minute as that of a deploy.
 
@@ -29,13 +28,9 @@ def mark(label: str | None, config_file: str | None, environment: str | None) ->
     label counts once in 60 seconds, and of a minute the first label stays.
     """
     from pillion.api.deploy import Deploy, git_label
-    from pillion.api.fleet import Fleet
-    from pillion.settings.sources import load_config
 
-    fleet = Fleet(load_config({"config": config_file, "environment": environment}, cwd=Path.cwd()).config)
-    label = git_label() if label is None else label
-    try:
+    with open_fleet(config_file, environment) as fleet:
+        label = git_label() if label is None else label
         was_set = Deploy(fleet=fleet).mark(label)
-    finally:
-        fleet.close()
-    click.echo(f"Marked: {label}" if was_set else f"Not marked, it was marked within the last minute: {label}")
+    taken = "it was marked within the last minute, or this minute has another mark"
+    click.echo(f"Marked: {label}" if was_set else f"Not marked, {taken}: {label}")

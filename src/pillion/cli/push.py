@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from pillion.cli.redis_options import tell_if_embedded
 from pillion.cli.times import read_duration, read_moment, reader
 from pillion.errors import ConfigError
 
@@ -114,6 +115,7 @@ def push(item: dict[str, Any], flags: dict[str, Any]) -> str:
     from pillion.storage.connect import open_storage
 
     config = load_config(flags, cwd=Path.cwd()).config
+    tell_if_embedded(config)
     storage = open_storage(config)
     try:
         jid = Client(storage, config).push(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from pillion.api.fleet import Fleet
+    from pillion.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,8 +30,24 @@ def open_fleet(config_file: str | None, environment: str | None) -> Generator[Fl
     from pillion.api.fleet import Fleet
     from pillion.settings.sources import load_config
 
-    fleet = Fleet(load_config({"config": config_file, "environment": environment}, cwd=Path.cwd()).config)
+    config = load_config({"config": config_file, "environment": environment}, cwd=Path.cwd()).config
+    tell_if_embedded(config)
+    fleet = Fleet(config)
     try:
         yield fleet
     finally:
         fleet.close()
+
+
+def tell_if_embedded(config: Config) -> None:
+    """Say on stderr if nobody has said which Redis is meant, so that the embedded one is used.
+
+    Under cron, where REDIS_URL is easily forgotten, an empty fleet looks like a healthy one.
+    """
+    from pillion.storage.target import resolve_url
+
+    target = resolve_url(config.redis, os.environ, config.embedded_data_dir)
+    if target.kind != "embedded" or config.embedded_data_dir or os.environ.get("PILLION_DATA_DIR"):
+        return
+    where = f"this is the embedded Redis in {target.data_dir}"
+    click.echo(f"pillion: REDIS_URL is not set, nor a Redis in a settings file: {where}.", err=True)
