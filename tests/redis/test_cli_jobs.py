@@ -210,6 +210,21 @@ def test_queues_are_paused_and_go_on(pillion, put, raw):
     assert raw.smembers("paused") == set()
 
 
+def test_a_pause_of_an_unknown_queue_asks_whether_another_was_meant(pillion, put):
+    put("queue:mailers", "Mail")
+    warned = pillion("queues", "pause", "mialers", "mailers").stderr
+    assert warned.startswith("Nothing was pushed to mialers yet; it will be paused then. Did you mean mailers?")
+    assert warned.count("Nothing was pushed") == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("mailers", "queue:mailers"), ("qeue:mailers", "queue:mailers"), ("mail:eu", "queue:mail:eu"), ("daed", "dead")],
+)
+def test_a_place_that_is_none_is_told_the_nearest(pillion, typed, meant):
+    assert f"Did you mean {meant}?" in pillion.refusal("jobs", "find", "--in", typed)
+
+
 def test_queues_without_a_command_take_the_options_of_list(pillion, put):
     put("queue:low", "Mail")
     assert [queue["name"] for queue in json.loads(pillion.ok("queues", "--json"))] == ["low"]

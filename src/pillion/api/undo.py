@@ -36,7 +36,8 @@ class NothingToUndo(PillionError, LookupError):
         self.undo_id = undo_id
         super().__init__(
             f"Nothing to undo under {undo_id!r}: it was put back already, its time is over (a day, unless "
-            "undo_s said otherwise), or it belongs to another Redis. Undo.all() lists what can be put back."
+            "undo_s said otherwise), or it belongs to another Redis. `pillion undo` lists "
+            "what can be put back, and so does Undo.all()."
         )
 
 
@@ -105,7 +106,7 @@ class Undo:
         *("HGETALL", "LLEN", "ZCARD", "EVALSHA", "RENAME", "PERSIST", "LMOVE", "SADD", "ZPOPMIN", "ZADD"),
         *("UNLINK", "ZREM", "TTL", "EXPIRE"),
         cost="O(1) if nothing came since; else O(N) for a queue, O(N log M) for a set, N = jobs, M = size of the set",
-        trips="3; then one for every 250 jobs of a queue, 100 of a set",
+        trips="3; then one for every 250 jobs of a queue, 100 of a set, fewer if they are large",
     )
     def restore(self, *, progress: Progress | None = None) -> Plan[int]:
         """Put the jobs back where they came from; returns how many.

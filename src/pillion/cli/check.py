@@ -200,7 +200,8 @@ def _named(option: str, pairs: Sequence[str]) -> list[tuple[str, float]]:
     for pair in pairs:
         name, _, number = pair.rpartition("=")
         if not name or not re.fullmatch(r"\d+(?:\.\d+)?", number):
-            raise ConfigError(option, "NAME=NUMBER, such as mailers=50", pair)
+            unit = "SECONDS" if option == "--latency" else "NUMBER"
+            raise ConfigError(option, f"NAME={unit}, such as mailers=50", pair)
         found.append((name, float(number)))
     return found
 

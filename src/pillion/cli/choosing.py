@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -140,13 +141,21 @@ def place(name: str, fleet: Fleet, allowed: Sequence[str]) -> Place:
     kind = QUEUE_PREFIX if name.startswith(QUEUE_PREFIX) else name
     if kind not in allowed:
         shown = ", ".join(f"{each}NAME" if each == QUEUE_PREFIX else each for each in allowed)
-        hint = f"Did you mean {QUEUE_PREFIX}{name}?" if QUEUE_PREFIX in allowed and kind not in SETS else ""
+        hint = f"Did you mean {_likely(name)}?" if QUEUE_PREFIX in allowed and kind not in SETS else ""
         raise ConfigError("--in", f"one of {shown}", name, hint)
     if kind == QUEUE_PREFIX:
         return Queue(name.removeprefix(QUEUE_PREFIX), fleet=fleet)
     if kind == "scheduled":
         return ScheduledSet(fleet=fleet)
     return RetrySet(fleet=fleet) if kind == "retry" else DeadSet(fleet=fleet)
+
+
+def _likely(name: str) -> str:
+    """What was meant by a place that is none: "dead" by "daed", "queue:mail" by "qeue:mail" and by "mail"."""
+    near = get_close_matches(name, SETS, n=1)
+    prefix, colon, rest = name.partition(":")
+    misspelt = colon and get_close_matches(prefix, [QUEUE_PREFIX.rstrip(":")])
+    return near[0] if near else f"{QUEUE_PREFIX}{rest if misspelt else name}"
 
 
 def label(place: Place) -> str:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -81,7 +82,9 @@ def pause(*, names: Sequence[str], everyone: bool, config_file: str | None, envi
     All Pillion workers obey, and so does Sidekiq Pro; workers of the free Sidekiq do not know pausing.
     """
     with open_fleet(config_file, environment) as fleet:
-        for queue in _chosen(fleet, names, everyone=everyone):
+        chosen = _chosen(fleet, names, everyone=everyone)
+        _tell_unknown(fleet, [queue.name for queue in chosen])
+        for queue in chosen:
             name = clean(queue.name)
             click.echo(f"{name} is paused" if queue.pause() else f"{name} was paused already")
 
@@ -150,6 +153,17 @@ def _chosen(fleet: Fleet, names: Sequence[str], *, everyone: bool, paused: bool 
     if names:
         return [Queue(name, fleet=fleet) for name in dict.fromkeys(names)]
     return Queue.paused(fleet) if paused else Queue.all(fleet)
+
+
+def _tell_unknown(fleet: Fleet, names: Sequence[str]) -> None:
+    """Warn of names that may be misspelt. It is allowed to pause a queue before the first push."""
+    from pillion.api.queues import Queue
+
+    known = [queue.name for queue in Queue.all(fleet)]
+    for name in (name for name in names if name not in known):
+        near = get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}? `pillion queues resume {name}` takes it back." if near else ""
+        click.echo(clean(f"Nothing was pushed to {name} yet; it will be paused then.{hint}"), err=True)
 
 
 def _confirm(question: str) -> None:
