@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ class Probe:
         """The alert, or none."""
         try:
             value = float(self.measure())
+            if not math.isfinite(value):  # it compares with nothing, and JSON cannot say it
+                raise ValueError(f"{value} is no number")
         except Exception as exc:
             log.exception("The probe %r of the health monitor failed", self.name)
             return [Alert(PROBE, self.name, 0, self.most, f"{self.name} cannot be measured: {exc!r}", "critical")]
