@@ -396,3 +396,36 @@ def test_a_removal_whose_reply_was_lost_is_told_and_can_be_undone(empty_redis, s
     assert raw.zscore("retry", job("j3")) == 3
     fleet.close()
     relay.close()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("queue", "mail"), ("set", "retry")])
+def test_large_jobs_come_back_a_few_at_a_time(fleet, raw, kind: Kind, name: str):
+    big = [job(f"j{n:03}", pad="x" * 60_000) for n in range(60)]
+    if kind == "queue":
+        push(raw, *big)
+    else:
+        raw.zadd("retry", {payload: n for n, payload in enumerate(big)})
+    gone = clear(fleet, kind, name)
+    if kind == "queue":
+        push(raw, *(f"new{n}" for n in range(300)))
+    else:
+        raw.zadd("retry", {"new": 0})
+    raw.config_resetstat()
+    assert Undo(gone.undo_id, fleet=fleet).restore() == 60
+    assert raw.info("commandstats")["cmdstat_evalsha"]["calls"] == 15  # 4 jobs of 60 kB are more than 200 kB
+    assert raw.llen("queue:mail") + raw.zcard("retry") == 60 + (300 if kind == "queue" else 1)
+
+
+@pytest.mark.parametrize("key", ["pl:trash", "queues"])
+def test_a_key_of_a_wrong_type_stops_a_removal_before_anything_is_gone(fleet, raw, key: str):
+    raw.set(key, "x")
+    raw.lpush("queue:mail", "a")
+    raw.zadd("retry", {"r": 5})
+    with pytest.raises(RedisError, match="WRONGTYPE"):
+        clear(fleet, "queue", "mail")
+    if key == "pl:trash":
+        with pytest.raises(RedisError, match="WRONGTYPE"):
+            clear(fleet, "set", "retry")
+        with pytest.raises(RedisError, match="WRONGTYPE"):
+            take(fleet, "retry", [b"r"])
+    assert (run_order(raw), raw.zscore("retry", "r")) == (["a"], 5)

@@ -2,13 +2,15 @@
 -- exactly one place; call it until nothing is left in the bin.
 --
 -- KEYS  1 the queue's list or the sorted set   2 the bin   3 its note   4 pl:trash   5 queues
--- ARGV  1 "queue" or "set"   2 name of the queue   3 undo id   4 most jobs to move in this step
+-- ARGV  1 "queue" or "set"   2 name of the queue   3 undo id   4 most jobs to move in this step, fewer if
+--         they are large
 --       5 seconds that the bin lives at least from now on   6 now (epoch seconds)
 -- returns the number of jobs left in the bin
 --
 -- RENAME, LMOVE and ZPOPMIN come first: Redis allows them when its memory is full (LMOVE is the
 -- exception: then nothing is moved).
 local most, left = tonumber(ARGV[4]), 0
+local bytes_left = 200000
 
 local function whole()
   redis.call('RENAME', KEYS[2], KEYS[1])
@@ -22,8 +24,11 @@ if ARGV[1] == 'queue' then
     for _ = 1, newer do redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT') end
     whole()
   elseif old > 0 then
-    for _ = 1, math.min(most, old) do redis.call('LMOVE', KEYS[2], KEYS[1], 'LEFT', 'RIGHT') end
-    left = math.max(0, old - most)
+    left = old
+    while left > math.max(0, old - most) and bytes_left > 0 do
+      bytes_left = bytes_left - #redis.call('LMOVE', KEYS[2], KEYS[1], 'LEFT', 'RIGHT')
+      left = left - 1
+    end
   end
   if old > 0 then redis.call('SADD', KEYS[5], ARGV[2]) end
 else
@@ -31,9 +36,13 @@ else
   if old > 0 and present == 0 then
     whole()
   elseif old > 0 then
-    local pairs_ = redis.call('ZPOPMIN', KEYS[2], most)
-    for i = 1, #pairs_, 2 do redis.call('ZADD', KEYS[1], 'NX', pairs_[i + 1], pairs_[i]) end
-    left = math.max(0, old - most)
+    left = old
+    while left > math.max(0, old - most) and bytes_left > 0 do
+      local pair = redis.call('ZPOPMIN', KEYS[2])
+      redis.call('ZADD', KEYS[1], 'NX', pair[2], pair[1])
+      bytes_left = bytes_left - #pair[1]
+      left = left - 1
+    end
   end
 end
 

@@ -21,12 +21,13 @@ if ARGV[5] == '0' then
   forget_name()
   return count
 end
--- RENAME first: Redis allows it when its memory is full, and then allows the rest.
+-- These three first: Redis allows them when its memory is full, and then allows the rest; and a key of a
+-- wrong type stops it here, before the jobs are where nobody would find them.
+forget_name()
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[4])
 redis.call('RENAME', KEYS[1], KEYS[2])
 redis.call('EXPIRE', KEYS[2], ARGV[5])
 redis.call('HSET', KEYS[3], 'kind', ARGV[1], 'name', ARGV[2], 'at', ARGV[4], 'count', count)
 redis.call('EXPIRE', KEYS[3], ARGV[5])
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[4])
 redis.call('ZADD', KEYS[4], tonumber(ARGV[4]) + tonumber(ARGV[5]), ARGV[3])
-forget_name()
 return count

@@ -7,6 +7,8 @@
 -- returns the number of members taken away, those included that are in the bin already: the reply that said
 --   so was lost, and it was sent again
 local keep, count, again = ARGV[4] ~= '0', 0, 0
+-- A key of a wrong type stops it here, before the jobs are where nobody would find them.
+if keep then redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[3]) end
 for i = 5, #ARGV do
   local score = redis.call('ZSCORE', KEYS[1], ARGV[i])
   -- ZREM first: Redis allows it when its memory is full, and then allows the rest.
@@ -22,7 +24,6 @@ if keep and count > 0 then
   redis.call('HSET', KEYS[3], 'kind', 'set', 'name', ARGV[1], 'at', ARGV[3])
   redis.call('HINCRBY', KEYS[3], 'count', count)
   redis.call('EXPIRE', KEYS[3], ARGV[4])
-  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[3])
   redis.call('ZADD', KEYS[4], tonumber(ARGV[3]) + tonumber(ARGV[4]), ARGV[2])
 end
 return count + again
