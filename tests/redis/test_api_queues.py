@@ -450,3 +450,11 @@ def test_paused_queues_are_listed_by_name(fleet, raw):
     for name in ("low", "high"):
         Queue(name, fleet=fleet).pause()
     assert [queue.name for queue in Queue.paused(fleet)] == ["high", "low"]
+
+
+def test_a_paused_name_that_is_not_text_can_be_shown_and_asked_about(fleet, raw):
+    raw.sadd("paused", b"\xff", "low")
+    assert [(queue.name.encode().decode(), queue.size()) for queue in Queue.paused(fleet)] == [
+        ("low", 0),
+        ("\ufffd", 0),
+    ]

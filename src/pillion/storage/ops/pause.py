@@ -34,4 +34,4 @@ def paused_queues() -> Op[frozenset[str]]:
 
 
 def _names(reply: Any) -> frozenset[str]:
-    return frozenset(bytes(name).decode(errors="surrogateescape") for name in reply)
+    return frozenset(bytes(name).decode(errors="replace") for name in reply)
