@@ -209,7 +209,7 @@ class Fetcher:
             error = RedisError(f"The key `paused` should be a set of names of queues: {failure}")
             self._reporter.report(error, {"context": "Cannot see which queues are paused, so none is"})
         self._pauses_failed = bool(failure)
-        if not any(unit.queue in paused for unit in tuple(self._buffer)):
+        if not paused or not any(unit.queue in paused for unit in tuple(self._buffer)):
             return
         units = self._empty_buffer()
         self._buffer.extendleft(unit for unit in reversed(units) if unit.queue not in paused)
