@@ -97,7 +97,8 @@ class SortedEntry(JobData):
         """Change when the job is due; its bytes stay as they are.
 
         Parameters, one of them: `at` as in `perform_in` (aware datetime, epoch seconds; a timedelta or a
-        number below 1 000 000 000 counts from now); `by` is added to the present time (timedelta or seconds).
+        number below 1 000 000 000 counts from now); `by` is added to the present time (timedelta or seconds),
+        twice in the rare case that the connection breaks before Redis' answer is here.
         Raises ConfigError or InvalidJob if this is no time.
         """
         return (yield from bulk.once(to_time(self.fleet, self.set_name, at, by), self._scored))

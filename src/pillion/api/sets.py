@@ -224,8 +224,9 @@ class JobSet:
     ) -> Plan[Result]:
         """Change when the entries that fit are due; their bytes stay as they are.
 
-        `at` and `by` as for `SortedEntry.reschedule`. Repeated after it was killed, `by` is added once more to
-        those that were done; `at` is not. The others are as for `RetrySet.retry`.
+        `at` and `by` as for `SortedEntry.reschedule`. Repeated after it was killed, or sent again because the
+        connection broke, `by` is added once more to those that were done; `at` is not. The others are as
+        for `RetrySet.retry`.
         """
         action = to_time(self.fleet, self.name, at, by)
         # Away from where they go to, so that those done are rarely met again.
