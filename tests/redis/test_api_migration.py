@@ -228,14 +228,14 @@ def test_nothing_is_lost_or_doubled_while_producers_push_and_workers_take(fleet,
 
 
 class Between:
-    """A real storage, behind which something else happens once, after the first LRANGE."""
+    """A real storage, behind which something else happens once, after the first look at the jobs."""
 
-    def __init__(self, storage, act) -> None:
-        self._storage, self._act = storage, act
+    def __init__(self, storage, act, look: str = "LRANGE") -> None:
+        self._storage, self._act, self._look = storage, act, look
 
     def run(self, op):
         reply = self._storage.run(op)
-        if op.args[0] == "LRANGE" and self._act is not None:
+        if op.args[0] == self._look and self._act is not None:
             self._act()
             self._act = None
         return reply
@@ -256,6 +256,25 @@ def test_a_job_that_was_put_back_after_the_look_moves_too(fleet, raw):
     storage = Between(fleet.storage, lambda: raw.rpush("queue:old", job("back", "old")))
     run(Migration("old", to="new", fleet=fleet).run.plan(), storage)
     assert run_order(raw, "new") + run_order(raw, "old") == ["back", *(f"j{i}" for i in range(10))]
+
+
+def test_a_job_that_left_its_set_after_the_look_does_not_come_back(fleet, raw):
+    raw.zadd("retry", {job("gone", "old"): 1, job("stays", "old"): 2})
+    storage = Between(fleet.storage, lambda: raw.zrem("retry", job("gone", "old")), look="ZSCAN")
+    moved = run(Migration("old", to="new", fleet=fleet).run.plan(), storage)
+    assert (moved.retries, raw.zcard("retry")) == (1, 1)
+
+
+def test_a_job_that_stands_in_the_set_for_the_new_queue_already_keeps_its_time(fleet, raw):
+    raw.zadd("retry", {job("twin", "old"): 1, job("twin", "new"): 5})
+    migrate("old", to="new", fleet=fleet)
+    assert raw.zrange("retry", 0, -1, withscores=True) == [(job("twin", "new"), 5)]
+
+
+def test_a_queue_that_was_never_pushed_to_is_listed_afterwards(fleet, raw):
+    push(raw, job("a", "old"))
+    migrate("old", to="new", fleet=fleet)
+    assert b"new" in raw.smembers("queues")
 
 
 def test_a_new_queue_of_a_wrong_type_stops_it_before_anything_moved(fleet, raw):

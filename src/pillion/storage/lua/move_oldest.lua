@@ -4,7 +4,6 @@
 -- KEYS  1 the old queue   2 the new queue   3 queues
 -- ARGV  1 name of the new queue   2.. for each job, the oldest first: stored payload, payload to push
 -- returns the number of jobs moved
-redis.call('LLEN', KEYS[2]) -- a key of a wrong type stops it here, before anything was touched
 local count = 0
 for i = 2, #ARGV, 2 do
   if redis.call('LINDEX', KEYS[1], -1) == ARGV[i] then
@@ -12,7 +11,7 @@ for i = 2, #ARGV, 2 do
     redis.call('RPOP', KEYS[1])
     local reply = redis.pcall('LPUSH', KEYS[2], ARGV[i + 1])
     if type(reply) == 'table' and reply.err then
-      -- a user who may not do that, say: a script is not rolled back
+      -- A key of a wrong type, or a missing permission. A script is not rolled back: put it back.
       redis.call('RPUSH', KEYS[1], ARGV[i])
       return reply
     end
