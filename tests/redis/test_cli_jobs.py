@@ -146,6 +146,18 @@ def test_kill_moves_to_the_dead_set(pillion, put, raw):
     assert (classes(raw, "dead"), classes(raw, "retry")) == (["Mail"], ["Pay"])
 
 
+def test_kill_says_how_many_are_too_many_for_the_dead_set(pillion, put, raw, tmp_path):
+    (tmp_path / "pillion.toml").write_text("dead_max_jobs = 4")
+    for _ in range(3):
+        put("retry", "Mail")
+    put("dead", "Old")
+    result = pillion("jobs", "kill", "--all")  # nobody is there to say yes
+    assert "The dead set keeps the newest 3 (dead_max_jobs): 1 job will be deleted for good." in result.stderr
+    assert (raw.zcard("retry"), raw.zcard("dead")) == (3, 1)
+    pillion.ok("jobs", "kill", "--all", "--yes")
+    assert (raw.zcard("retry"), raw.zcard("dead")) == (0, 3)
+
+
 def test_delete_from_a_set_can_be_undone(pillion, put, raw):
     put("retry", "Mail")
     before = raw.zrange("retry", 0, -1, withscores=True)

@@ -19,6 +19,7 @@ from pillion.cli.tables import clean, jobs, number
 if TYPE_CHECKING:
     from pillion.api.bulk import Progress, Result
     from pillion.api.filters import Filter
+    from pillion.api.fleet import Fleet
     from pillion.cli.choosing import Place
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,6 +63,8 @@ def act(name: str, choice: Choice, config_file: str | None, environment: str | N
         if not sum(kinds.total() for _, kinds in counts):
             click.echo("No job fits.")
             return
+        if name == "kill":
+            _tell_of_trimming(fleet, sum(kinds.total() for _, kinds in counts))
         _ask(name, counts, yes=yes)
         results = [_do(name, place, wanted, verb) for place, kinds in counts if kinds]
     if any(result.refused for result in results):
@@ -82,6 +85,17 @@ def _count(place: Place, wanted: Filter) -> Counter[str]:
             if done % 1000 == 0:
                 show(done, max(total, done))
     return kinds
+
+
+def _tell_of_trimming(fleet: Fleet, more: int) -> None:
+    """Say how many of the dead will be too many: they go for good, and no undo brings them back."""
+    from pillion.api.sets import DeadSet
+
+    room = fleet.config.dead_max_jobs - 1  # as Sidekiq trims
+    over = DeadSet(fleet=fleet).size() + more - room
+    if over > 0:
+        told = f"The dead set keeps the newest {number(room)} (dead_max_jobs): {jobs(over)} will be deleted for good."
+        click.echo(told, err=True)
 
 
 def _ask(name: str, counts: Iterable[tuple[Place, Counter[str]]], *, yes: bool) -> None:
