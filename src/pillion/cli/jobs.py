@@ -29,7 +29,7 @@ _COLUMNS = (
     Column("Class"),
     Column("Arguments"),
     Column("Error"),
-    Column("Jid"),
+    Column("Jid", whole=True),
 )
 _MOST_SHOWN = 60
 
