@@ -17,7 +17,7 @@ from pillion.api.fleet import Fleet
 from pillion.api.sets import DeadSet, RetrySet, ScheduledSet
 from pillion.api.undo import Undo
 from pillion.config import Config, RedisConfig
-from pillion.errors import ConfigError, DecodeError, InvalidJob, RedisError
+from pillion.errors import ConfigError, DecodeError, InvalidJob
 
 NOW_S = 1795300100.5
 
@@ -391,11 +391,3 @@ def test_a_job_is_not_put_off_for_ever(retry: RetrySet, raw: redis.Redis, by: fl
     with pytest.raises(ConfigError, match="by: "):
         retry.reschedule(Filter(), by=by)
     assert raw.zscore("retry", failed("a")) == 100
-
-
-def test_a_dead_set_of_a_wrong_type_takes_no_job(retry: RetrySet, raw: redis.Redis) -> None:
-    raw.set("dead", "not a set")
-    raw.zadd("retry", {failed("a"): 100, failed("b"): float("inf")})
-    with pytest.raises(RedisError, match="WRONGTYPE"):
-        retry.kill(Filter())
-    assert raw.zrange("retry", 0, -1, withscores=True) == [(failed("a"), 100), (failed("b"), float("inf"))]

@@ -15,7 +15,7 @@ from pillion.api.filters import Filter
 from pillion.api.fleet import Fleet
 from pillion.api.sets import RetrySet, ScheduledSet
 from pillion.config import Config, RedisConfig
-from pillion.errors import ConfigError
+from pillion.errors import ConfigError, RedisError
 
 NOW_S = 1795300100.5
 
@@ -204,3 +204,11 @@ def test_an_answer_that_would_have_to_be_awaited_is_not_taken_for_a_yes(
     with pytest.raises(ConfigError, match=r"stop: .* plain function"):
         action(retry, Filter(), stop=answer)
     assert raw.zrange("retry", 0, -1, withscores=True) == before
+
+
+def test_a_dead_set_of_a_wrong_type_takes_no_job(retry: RetrySet, raw: redis.Redis) -> None:
+    raw.set("dead", "not a set")
+    raw.zadd("retry", {failed("a"): 100, failed("b"): float("inf")})
+    with pytest.raises(RedisError, match="WRONGTYPE"):
+        retry.kill(Filter())
+    assert raw.zrange("retry", 0, -1, withscores=True) == [(failed("a"), 100), (failed("b"), float("inf"))]
