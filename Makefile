@@ -8,10 +8,10 @@ DEV    := $(VENV)/.dev-installed
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-on lint types bench chaos clean
+.PHONY: help demo test test-on lint types bench drills chaos chaos-long clean
 
 help: ## show this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUN) ## run thousands of real jobs on an embedded Redis and look at the result
 	$(BIN)/pillion demo
@@ -21,8 +21,8 @@ test: $(DEV) ## every test, on this machine's Redis and on the oldest supported 
 	PILLION_TEST_REDIS=floor $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/redis
 
 lint: $(DEV) ## style, layers, house rules
-	$(BIN)/ruff check src tests bench examples
-	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench chaos examples
+	$(BIN)/ruff format --check src tests bench chaos examples
 	$(BIN)/lint-imports
 	@if [ -f ../shared/tools/house.py ]; then $(BIN)/python ../shared/tools/house.py --strict; fi
 
@@ -33,8 +33,17 @@ types: $(DEV) ## mypy and pyright, both strict
 bench: $(DEV) ## speed beside real Sidekiq and the bare prototype, in one run
 	$(BIN)/python -m bench
 
-chaos: $(DEV) ## kill workers, supervisors and Redis under load, and count every job
+drills: $(DEV) ## kill workers, supervisors and Redis at chosen moments, and count every job
 	$(BIN)/python -m pytest -m drill -n 0 tests/process -s
+
+chaos: $(DEV) ## two minutes of everything at once by a seed: SEED=7 make chaos
+	$(BIN)/python -m chaos --seconds 120 $(if $(SEED),--seed $(SEED))
+
+chaos-long: $(DEV) ## ten seeds, five minutes each, the last two under a Sentinel
+	@failed=; for seed in 1 2 3 4 5 6 7 8 9 10; do \
+		variant=; if [ $$seed -gt 8 ]; then variant=--sentinel; fi; \
+		$(BIN)/python -m chaos --seed $$seed --seconds 300 $$variant || failed="$$failed $$seed"; \
+	done; if [ -n "$$failed" ]; then echo "failed seeds:$$failed"; exit 1; fi
 
 test-on: ## unit and Redis tests on another Python: make test-on PYTHON=python3.13
 	$(PYTHON) -m venv .venvs/$(notdir $(PYTHON))

@@ -1,7 +1,7 @@
 """Kill -9 and TERM under load: nothing lost, nothing twice without a reason, every run counted once.
 
-make chaos                                      one round of each
-PILLION_DRILL_ROUNDS=20 make chaos              twenty
+make drills                                     one round of each
+PILLION_DRILL_ROUNDS=20 make drills             twenty
 PILLION_DRILL_SEED=... PILLION_DRILL_ROUNDS=1   a round again
 """
 

@@ -1,0 +1,1 @@
+"""Chaos: a mixed fleet under load, everything killed and broken by a seed, and then the books are balanced."""

@@ -1,0 +1,69 @@
+"""`python -m chaos --seed N --seconds S [--sentinel]`: one run. Exit code 1 if a promise was broken."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from chaos.driver import Driver
+from chaos.ledger import Books
+from chaos.recovery import waits
+from chaos.report import Screen, show
+from chaos.schedule import plan
+from chaos.servers import OneServer, UnderSentinel
+
+
+def main() -> int:
+    given = _arguments()
+    events = plan(given.seed, given.seconds, sentinel=given.sentinel)
+    repeat = f"python -m chaos --seed {given.seed} --seconds {given.seconds:g}" + (" --sentinel" * given.sentinel)
+    with Screen(Console(), given.seconds) as screen:
+        screen.say(f"seed {given.seed}, {given.seconds:g} s, {len(events)} events. To repeat it: {repeat}")
+        if given.plan:
+            for event in events:
+                screen.say(str(event))
+            return 0
+        return _run(given, screen, repeat)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--sentinel", action="store_true", help="a master and a replica that change places")
+    parser.add_argument("--plan", action="store_true", help="print the schedule of this seed, and do nothing")
+    parser.add_argument("--keep", action="store_true", help="keep the ledger, the logs and the data, and say where")
+    return parser.parse_args()
+
+
+def _run(given: argparse.Namespace, screen: Screen, repeat: str) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))  # a socket's path must be short
+    data = folder / "redis"
+    data.mkdir()
+    driver = Driver(folder, (UnderSentinel if given.sentinel else OneServer)(data), given.seed, screen)
+    failed = True
+    try:
+        driver.run(plan(given.seed, given.seconds, sentinel=given.sentinel), given.seconds)
+        if not driver.settle():
+            screen.say("It did not come to rest: jobs or dead owners are left.")
+        verdict = driver.verdict()
+        show(screen, verdict, waits(Books(driver.world.ledger), driver.diary))
+        failed = bool(verdict.faults)
+    finally:
+        driver.world.close()
+        if failed or given.keep:
+            screen.say(f"ledger, logs and data: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    screen.say(f"FAILED. To repeat it: {repeat}" if failed else "every promise kept")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+"""What each event does. A deed that lasts returns how to end it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import redis
+
+from chaos import diary as causes
+from chaos.diary import Diary
+from chaos.ledger import Writer
+from chaos.schedule import Event
+from chaos.servers import OneServer, UnderSentinel
+from chaos.world import World
+from pillion.storage.ops import pause
+
+T = TypeVar("T")
+Ending = Callable[[], None]
+
+RAW_POISON = (
+    b'{"class":"ChaosWork","args":[1',
+    b'["ChaosWork",1]',
+    b'{"class":"ChaosWork","args":[NaN],"jid":"%s","retry":true}',
+)
+LEASE_S = 30.0
+
+
+class Deeds:
+    """Carries out events. `said` is what there is to tell about the last one."""
+
+    def __init__(self, world: World, diary: Diary) -> None:
+        self.world = world
+        self.diary = diary
+        self.said = ""
+        self._ledger = Writer(str(world.ledger))
+        self._count = 0
+
+    def carry_out(self, event: Event) -> Ending | None:
+        """Do it. Returns what is to be done when it is over."""
+        self.said = ""
+        deed = getattr(self, "_" + event.what.replace(" ", "_"))
+        return deed(event)
+
+    # -- processes ---------------------------------------------------------------------------------
+
+    def _kill_worker(self, event: Event) -> None:
+        for pid in self._one_worker(event):
+            self._kill([pid], causes.WORKER_KILLED)
+
+    def _kill_family(self, event: Event) -> Ending:
+        self._kill(self.world.families[event.target].processes, causes.FAMILY_KILLED)
+        return lambda: self.world.start_family(event.target)
+
+    def _kill_supervisor(self, event: Event) -> None:
+        """Its workers see that they are orphans, finish and leave; the next family starts at once."""
+        run = self.world.families[event.target]
+        self.diary.note(run.workers, causes.STOPPED)
+        self._signal([run.pid], "KILL")
+        self.world.start_family(event.target)
+
+    def _kill_the_scheduler(self, event: Event) -> None:
+        with self.world.server.client() as raw:
+            holder = raw.get("pl:scheduler")
+        pid = int(holder.split(b":")[1]) if holder else 0  # type: ignore[union-attr]
+        if any(pid in run.workers for run in self.world.families.values()):
+            self._kill([pid], causes.WORKER_KILLED)
+
+    def _kill_producer(self, event: Event) -> None:
+        self.world.kill_producer(event.target)
+        self.world.start_producer(event.target)
+
+    def _stop_worker(self, event: Event) -> None:
+        for pid in self._one_worker(event):
+            self.diary.note([pid], causes.STOPPED)
+            self._signal([pid], "TERM")
+
+    def _stop_family(self, event: Event) -> None:
+        run = self.world.families[event.target]
+        self.diary.note(run.workers, causes.STOPPED)
+        self._signal([run.pid], "TERM")
+        self.world.start_family(event.target)
+
+    def _stop_ruby(self, event: Event) -> None:
+        if self.world.ruby is not None:
+            self._signal([self.world.ruby.pid], "TERM")
+            self.world.start_ruby()
+
+    def _freeze_worker(self, event: Event) -> Ending:
+        return self._freeze(self._one_worker(event))
+
+    def _freeze_supervisor(self, event: Event) -> Ending:
+        return self._freeze([self.world.families[event.target].pid])
+
+    def _freeze_family(self, event: Event) -> Ending:
+        run = self.world.families[event.target]
+        if event.lasts >= LEASE_S:
+            self.diary.note(run.workers, causes.LEASE_LOST, lasts=event.lasts)
+        return self._freeze(run.processes)
+
+    def _lose_host(self, event: Event) -> Ending:
+        """Kill a family whose records say that it ran elsewhere: nobody can look at it, its leases must end."""
+        run = self.world.families[event.target]
+        frozen = run.processes
+        self._signal(frozen, "STOP")
+        with self.world.server.client() as raw:
+            for name, record in raw.hgetall("pl:owners").items():  # type: ignore[union-attr]
+                if int(name.split(b":")[1]) in frozen:
+                    raw.hset("pl:owners", name, json.dumps(json.loads(record) | {"host": "elsewhere"}))
+        self._kill(frozen, causes.HOST_LOST)
+        return lambda: self.world.start_family(event.target)
+
+    # -- Redis and the way to it -------------------------------------------------------------------
+
+    def _restart_redis(self, event: Event) -> Ending:
+        self.diary.trouble(event.lasts + 2.0)
+        self._one_server.process.kill()
+        return self._one_server.process.start
+
+    def _freeze_redis(self, event: Event) -> Ending:
+        self.diary.trouble(event.lasts)
+        self._one_server.process.pause()
+        return self._one_server.process.resume
+
+    def _fill_memory(self, event: Event) -> Ending:
+        self.diary.trouble(event.lasts)
+        self._one_server.process.config_set(maxmemory=1, maxmemory_policy="noeviction")
+        return lambda: self._one_server.process.config_set(maxmemory=0)
+
+    def _slow_line(self, event: Event) -> Ending:
+        self.diary.trouble(event.lasts)
+        delay_s = 0.005 + 0.1 * event.pick
+        self._one_server.line.slow_down(delay_s)
+        self.said = f"{delay_s * 1000:.0f} ms each way"
+        return lambda: self._one_server.line.slow_down(0)
+
+    def _reset_line(self, event: Event) -> None:
+        self.diary.trouble(0.5)
+        self.said = f"{self._one_server.line.reset()} connections"
+
+    def _swallow_replies(self, event: Event) -> None:
+        self.diary.trouble(1.0)
+        count = 1 + int(event.pick * 5)
+        self._one_server.line.swallow_replies(count)
+        self.said = f"the next {count}"
+
+    def _kill_connections(self, event: Event) -> None:
+        self.diary.trouble(0.5)
+        with self.world.server.client() as raw:
+            kinds = ["normal", "pubsub"] if event.pick < 0.5 else ["normal"]
+            killed = [raw.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes") for kind in kinds]
+        self.said = f"{sum(killed)} connections"
+
+    def _fail_over(self, event: Event) -> None:
+        self.diary.trouble(3.0)
+        assert isinstance(self.world.server, UnderSentinel)
+        self.world.server.fail_over()
+
+    # -- queues and jobs ---------------------------------------------------------------------------
+
+    def _pause_queue(self, event: Event) -> Ending:
+        # A pause that Redis refuses is no pause; the end of one is tried again by `heal`.
+        self._set_paused(event.target, paused=True)
+        return lambda: self._set_paused(event.target, paused=False)
+
+    def _bulk_retry(self, event: Event) -> Ending:
+        process = self.world.start_bulk()
+        return lambda: (process.wait(), None)[1]
+
+    def _kill_bulk_retry(self, event: Event) -> Ending:
+        process = self.world.start_bulk()
+
+        def end() -> None:
+            process.kill()
+            process.wait()
+
+        return end
+
+    def _push_poison(self, event: Event) -> None:
+        """One of each kind, or the one that takes processes with it."""
+        self._count += 1
+        if event.pick < 0.35:
+            self._push("default", "ChaosExit")
+            self.said = "os._exit"
+            return
+        with self.world.server.client() as raw:
+            for template in RAW_POISON:
+                raw.lpush("queue:low", template.replace(b"%s", b"%023dq" % self._count))
+        self._push("low", "ChaosNobodyKnows")
+        self._push("low", "ChaosWork", 1, 0, "x" * 5_000_000)
+        self.said = "broken JSON, no job, NaN, unknown class, 5 MB"
+
+    def _push(self, queue: str, name: str, *args: object) -> None:
+        """LPUSH of a job that no client would push, entered into the ledger like any other."""
+        jid = f"{self._count:023d}{name[5].lower()}"
+        job = {"class": name, "jid": jid, "args": args, "retry": 0, "created_at": 0, "enqueued_at": 0}
+        self._ledger.note("try", jid, queue, name)
+        with self.world.server.client() as raw:
+            raw.lpush(f"queue:{queue}", json.dumps(job))
+        self._ledger.note("ok", jid, queue, name)
+
+    # -- parts -------------------------------------------------------------------------------------
+
+    @property
+    def _one_server(self) -> OneServer:
+        assert isinstance(self.world.server, OneServer)
+        return self.world.server
+
+    def _one_worker(self, event: Event) -> list[int]:
+        workers = self.world.families[event.target].workers
+        return [_pick(workers, event.pick)] if workers else []
+
+    def _kill(self, pids: Sequence[int], why: str) -> None:
+        self.diary.note(pids, why)
+        self._signal(pids, "KILL")
+
+    def _freeze(self, pids: Sequence[int]) -> Ending:
+        self._signal(pids, "STOP")
+        return lambda: self._signal(pids, "CONT")
+
+    def _signal(self, pids: Sequence[int], name: str) -> None:
+        self.said = " ".join(map(str, pids))
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.Signals[f"SIG{name}"])
+
+    def _set_paused(self, queue: str, *, paused: bool) -> None:
+        op = pause.pause(queue) if paused else pause.unpause(queue)
+        assert op.script is not None
+        with self.world.server.client() as raw, contextlib.suppress(redis.RedisError):
+            raw.execute_command("EVAL", op.script.source, *op.args)
+
+
+def _pick(items: Sequence[T], pick: float) -> T:
+    return items[int(pick * len(items))]

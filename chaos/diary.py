@@ -1,0 +1,55 @@
+"""The diary: what the driver did to whom and when, so that each repeated run can be set against its cause."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+# The kinds of death, and of what else may make a job run again.
+WORKER_KILLED = "worker killed, its supervisor alive"
+FAMILY_KILLED = "whole family killed, others on this host alive"
+HOST_LOST = "host lost, others go by its lease"
+LEASE_LOST = "asleep past its lease"
+STOPPED = "handed back at the deadline of a stop"
+POISONED = "a job took its process with it"
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What befell a process, and when. `until` is later than `at` for one that only slept."""
+
+    pid: int
+    why: str
+    at: float
+    until: float
+
+
+@dataclass
+class Diary:
+    """`troubles` are the times in which Redis or the line to it did not work as it should."""
+
+    fates: list[Fate] = field(default_factory=list)
+    troubles: list[tuple[float, float]] = field(default_factory=list)
+
+    def note(self, pids: Iterable[int], why: str, *, lasts: float = 0.0) -> None:
+        now = time.monotonic()
+        self.fates += [Fate(pid, why, now, now + lasts) for pid in pids]
+
+    def trouble(self, lasts: float) -> None:
+        now = time.monotonic()
+        self.troubles.append((now, now + lasts))
+
+    def by_pid(self) -> dict[int, list[Fate]]:
+        found: dict[int, list[Fate]] = {}
+        for fate in self.fates:
+            found.setdefault(fate.pid, []).append(fate)
+        return found
+
+    def grace(self, at: float) -> float:
+        """How long before `at` a finished job may still have been without its acknowledgement in Redis.
+
+        A second, although it leaves within 10 ms: the machine is busy. More if Redis was not to be had.
+        """
+        near = [(begin, end) for begin, end in self.troubles if end > at - 15 and begin < at]
+        return 1.0 + sum(min(end, at) - begin + 3.0 for begin, end in near)

@@ -1,0 +1,153 @@
+"""The driver: lets the schedule happen, lets everything settle, and looks at what is left."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+
+from chaos.census import Census, counters, left_behind
+from chaos.deeds import Deeds, Ending
+from chaos.diary import Diary
+from chaos.ledger import Books
+from chaos.report import Screen
+from chaos.schedule import Event
+from chaos.servers import Server
+from chaos.verdict import Verdict, audit, judge
+from chaos.world import World, wait_until
+
+AUDIT_EVERY_S = 15.0
+SETTLES_WITHIN_S = 150.0
+STOPS_WITHIN_S = 30.0
+
+
+class Driver:
+    """One run. `faults` are those found while it goes on; the verdict has the rest."""
+
+    def __init__(self, folder: Path, server: Server, seed: int, screen: Screen) -> None:
+        self.world = World(folder, server, seed)
+        self.diary = Diary()
+        self._deeds = Deeds(self.world, self.diary)
+        self._screen = screen
+        self._faults: dict[str, list[str]] = {}
+
+    def run(self, events: list[Event], seconds: float) -> None:
+        """Let everything happen at its time."""
+        self.world.start()
+        if not wait_until(lambda: all(" ready: " in run.log for run in self.world.runs), 60):
+            raise RuntimeError(f"the workers do not get ready: {self.world.logs()}")
+        agenda: list[tuple[float, int, Callable[[], Ending | None]]] = []
+        numbers = itertools.count()
+        begin = time.monotonic()
+
+        def put(at: float, action: Callable[[], Ending | None]) -> None:
+            heapq.heappush(agenda, (at, next(numbers), action))
+
+        def happen(event: Event) -> None:
+            ending = self._carry_out(event)
+            if ending is not None:
+                put(event.at + event.lasts, lambda: self._end(event, ending))
+
+        for event in events:
+            put(event.at, lambda event=event: happen(event))
+        put(AUDIT_EVERY_S, _Audit(lambda: self._audit(put, begin)))
+        while agenda and agenda[0][0] <= seconds:
+            at, _, action = heapq.heappop(agenda)
+            self._wait_for(begin + at, begin)
+            action()
+        self._finish_endings(agenda)
+
+    def settle(self) -> bool:
+        """Stop all producers, end all disturbances, and let the workers finish. Whether they did."""
+        for kind in list(self.world.producers):
+            self.world.kill_producer(kind)
+        self.world.server.heal()
+        with self.world.server.client() as raw:
+            raw.delete("paused")
+            return wait_until(lambda: self._is_drained(raw) and self._is_swept(raw), SETTLES_WITHIN_S)
+
+    def verdict(self) -> Verdict:
+        """Stop the workers and judge."""
+        with self.world.server.client() as raw:
+            self._stop_workers()
+            books = Books(self.world.ledger)
+            found = judge(books, Census(raw), self.diary, counters(raw))
+            found.faults["left of processes"] += left_behind(raw)
+        for what, lines in self._faults.items():
+            found.faults[f"{what} (seen on the way)"] += lines
+        found.faults = {what: lines for what, lines in found.faults.items() if lines}
+        return found
+
+    # -- parts -------------------------------------------------------------------------------------
+
+    def _wait_for(self, moment: float, begin: float) -> None:
+        while (left := moment - time.monotonic()) > 0:
+            self._screen.at(time.monotonic() - begin)
+            time.sleep(min(left, 0.2))
+
+    def _carry_out(self, event: Event) -> Ending | None:
+        try:
+            ending = self._deeds.carry_out(event)
+        except (redis.RedisError, OSError) as error:
+            self._screen.say(f"{event}: not done, {type(error).__name__}")
+            return None
+        self._screen.say(f"{event}  {self._deeds.said}".rstrip())
+        return ending
+
+    def _end(self, event: Event, ending: Ending) -> None:
+        try:
+            ending()
+        except (redis.RedisError, OSError) as error:
+            self._screen.say(f"        end of {event.what}: {type(error).__name__}")
+
+    def _finish_endings(self, agenda: list[tuple[float, int, Callable[[], Ending | None]]]) -> None:
+        """What lasts beyond the end of the run is over now."""
+        while agenda:
+            action = heapq.heappop(agenda)[2]
+            if not isinstance(action, _Audit):
+                action()
+
+    def _audit(self, put: Callable[[float, Callable[[], Ending | None]], None], begin: float) -> None:
+        """Every job that was pushed and has not ended is in Redis, in one place: also in the midst of it all."""
+        put(time.monotonic() - begin + AUDIT_EVERY_S, _Audit(lambda: self._audit(put, begin)))
+        before = Books(self.world.ledger)
+        try:
+            with self.world.server.client() as raw:
+                census = Census(raw)
+        except redis.RedisError:
+            return
+        faults = audit(before, census, Books(self.world.ledger))
+        for what, lines in faults.items():
+            self._faults.setdefault(what, []).extend(lines)
+            self._screen.say(f"AUDIT: {what}: {len(lines)}, such as {lines[0]}")
+        self._screen.say(f"        audit: {len(before.pushes)} jobs so far, {len(census.places)} in Redis")
+
+    def _is_drained(self, raw: redis.Redis) -> bool:
+        places = [place for place in Census(raw).places if place.kind != "dead"]
+        self._screen.at(0, f"settling: {len(places)} jobs left")
+        return not places
+
+    def _is_swept(self, raw: redis.Redis) -> bool:
+        """Whether all who may hold jobs are alive."""
+        alive = {pid for run in self.world.runs for pid in run.workers}
+        return all(int(name.split(b":")[1]) in alive for name in raw.hkeys("pl:owners"))  # type: ignore[union-attr]
+
+    def _stop_workers(self) -> None:
+        for run in self.world.runs:
+            if run.pid in run.processes:
+                run.signal("TERM")
+        wait_until(lambda: not any(run.processes for run in self.world.runs), STOPS_WITHIN_S)
+
+
+class _Audit:
+    """An audit on the agenda: not to be made up for when the run is over."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action = action
+
+    def __call__(self) -> None:
+        self._action()

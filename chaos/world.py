@@ -1,0 +1,123 @@
+"""The world of a run: Redis, two families of Pillion's workers, one of Ruby's, and the producers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from chaos.servers import Server
+from chaos.support import ROOT, Run, clean_environment
+
+STOP_TIMEOUT_S = 3
+# The families serve the same queues, in different ways.
+FLAGS = {
+    "east": ["-p", "2", "-c", "5", "-q", "critical", "-q", "default", "-q", "low"],
+    "west": ["-p", "1", "-c", "5", "-q", "low,1", "-q", "default,2", "-q", "critical,3"],
+}
+PRODUCERS = ("sync", "async", "bulk", "scheduled", "ruby")
+
+
+class World:
+    """Starts what a run needs, and starts again what was killed. `runs` has every `pillion run` there ever was."""
+
+    def __init__(self, folder: Path, server: Server, seed: int) -> None:
+        self.server = server
+        self.ledger = folder / "ledger"
+        self.ledger.mkdir()
+        self._folder = folder
+        self._seed = seed
+        self._births = 0
+        self.families: dict[str, Run] = {}
+        self.runs: list[Run] = []
+        self.ruby: Run | None = None
+        self.producers: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Start everything; the workers need not be ready yet."""
+        for name in FLAGS:
+            self.start_family(name)
+        self.start_ruby()
+        for kind in PRODUCERS:
+            self.start_producer(kind)
+
+    def start_family(self, name: str) -> None:
+        """A supervisor and its workers."""
+        command = [sys.executable, "-m", "pillion", "run", "chaos.jobs", "-t", str(STOP_TIMEOUT_S), "-e", "production"]
+        self.families[name] = self._run([*command, *FLAGS[name]], name, self.server.urls[name])
+        self.runs.append(self.families[name])
+
+    def start_ruby(self) -> None:
+        """One process of Sidekiq, for a queue of its own; nothing if there is no Sidekiq."""
+        if shutil.which("sidekiq") is None:
+            return
+        command = ["sidekiq", "-r", str(ROOT / "chaos/ruby/worker.rb"), "-e", "production", "-c", "3", "-q", "ruby"]
+        self.ruby = self._run([*command, "-t", str(STOP_TIMEOUT_S)], "ruby", self.server.urls["east"])
+
+    def start_producer(self, kind: str) -> None:
+        """One program that pushes. Each birth has a seed of its own: else it would push the same again."""
+        self._births += 1
+        if kind == "ruby" and shutil.which("ruby") is None:
+            return
+        command = (
+            ["ruby", str(ROOT / "chaos/ruby/producer.rb"), str(self._seed * 1000 + self._births)]
+            if kind == "ruby"
+            else [sys.executable, "-m", "chaos.producer", kind, f"{self._seed}/{self._births}"]
+        )
+        self.producers[kind] = self._popen(command, f"producer-{kind}", self.server.urls["west"])
+
+    def start_bulk(self) -> subprocess.Popen[bytes]:
+        """A program that retries by hand whatever has failed."""
+        return self._popen([sys.executable, "-m", "chaos.bulk"], "bulk", self.server.urls["east"])
+
+    def kill_producer(self, kind: str) -> None:
+        process = self.producers.pop(kind, None)
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def logs(self) -> dict[str, str]:
+        """What the processes have printed, by name of the file."""
+        return {path.name: path.read_text(errors="replace") for path in sorted(self._folder.glob("*.log"))}
+
+    def close(self) -> None:
+        """Kill whatever is left."""
+        for kind in list(self.producers):
+            self.kill_producer(kind)
+        for run in [*self.runs, *filter(None, [self.ruby])]:
+            for pid in run.processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+            run.destroy()
+        self.server.close()
+
+    def _environ(self, url: str) -> dict[str, str]:
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        ours = {"REDIS_URL": url, "CHAOS_LEDGER": str(self.ledger), "PYTHONPATH": path}
+        return clean_environment(self._folder) | ours | self.server.environ
+
+    def _run(self, command: list[str], name: str, url: str) -> Run:
+        self._births += 1
+        return Run(command, self._folder, self._environ(url), f"{name}-{self._births}")
+
+    def _popen(self, command: list[str], name: str, url: str) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=self._folder, env=self._environ(url), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether `condition` came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
