@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -20,7 +21,7 @@ TIMEOUT_S = 180.0
 
 
 class PrivateRedis:
-    """A redis-server on a socket of its own, without persistence: the same for every contestant."""
+    """A redis-server on a socket and a port of its own, without persistence: the same for every contestant."""
 
     def __enter__(self) -> Self:
         binary = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -28,7 +29,10 @@ class PrivateRedis:
             raise SystemExit("The bench needs redis-server: apt-get install redis-server")
         self.folder = tempfile.mkdtemp(prefix="plb-", dir="/tmp")
         self.socket = f"{self.folder}/s"
-        options = ["--port", "0", "--unixsocket", self.socket, "--save", "", "--dir", self.folder]
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.socket]
+        options += ["--save", "", "--dir", self.folder]
         self.process = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
         self.client = redis.Redis(unix_socket_path=self.socket)
         until(self._answers)
@@ -55,6 +59,13 @@ class PrivateRedis:
             return bool(self.client.ping())
         except redis.ConnectionError:
             return False
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def payload(name: str, *args: object) -> str:

@@ -1,0 +1,1 @@
+"""The benchmark against every peer: `python -m bench.full` or `make bench-full`."""

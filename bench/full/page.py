@@ -1,0 +1,66 @@
+"""docs/benchmarks.md and its charts, written from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.full.charts import chart
+from bench.full.record import Record
+from bench.full.report import Table, as_markdown, tables
+
+INTRO = """# Benchmarks
+
+Pillion beside its peers. This page is written by `make bench-full`; nobody edits its numbers.
+
+- Every figure is the median of runs that alternate (all contestants, then all again in the opposite order), the
+  smallest and largest run in brackets. "Pillion is better by" compares run with run of the same round: x 2 means twice as good,
+  below 1 Pillion is worse. Trust the ratios; the absolute numbers are this machine's.
+- The floor is what is possible with nothing around it: `redis-benchmark` (Redis alone), the *prototype* (Pillion's way
+  to fetch and acknowledge, and no more) or the *bare loop* (`BRPOP` in ten threads, which loses jobs).
+- Every job writes its start and its end into a ledger in shared memory, the same for all. A run counts only if the
+  ledger says that every job ran; a contestant that failed is in the tables with its error.
+- The settings of each contestant are in [bench/peers/README.md](../bench/peers/README.md), the versions in the
+  requirements files beside it. huey and Sidekiq's free edition remove a job before it runs, so they lose the
+  jobs of a killed process, and save the work of acknowledging.
+- Slow contestants got fewer no-op jobs, so that the runs end.
+
+To repeat: `make bench-full` (hours; it may be stopped and goes on where it was), or a part of it, such as
+`python -m bench.full --only drain,latency --contestants pillion,celery --quick`.
+"""
+
+
+def write(records: Sequence[Record], page: Path, charts: Path) -> None:
+    """The page, and an SVG for each figure that it shows."""
+    charts.mkdir(parents=True, exist_ok=True)
+    parts = [INTRO]
+    for record in records:
+        parts.append(f"## {record.scenario.title}\n\n{record.scenario.how}\n\n{_setting(record)}\n")
+        parts += _pictures(record, page, charts)
+        parts += [_table(table, record) for table in tables(record)]
+    page.write_text("\n".join(parts))
+
+
+def _setting(record: Record) -> str:
+    about, setup = record.about, record.setup
+    rounds = f"{len(record.rounds)} rounds" if len(record.rounds) > 1 else "1 round"
+    quick = " (a quick run: these numbers show only that everything works)" if setup["quick"] else ""
+    return f"*{about['date']}; {about['machine']}; {about['pinned']}; {rounds}, drains of {setup['jobs']:,}{quick}.*"
+
+
+def _table(table: Table, record: Record) -> str:
+    several = len(record.scenario.figures) > 1 and len(record.scenario.who) > 2
+    return (f"### {table.heading}\n\n" if several else "") + as_markdown(table) + "\n"
+
+
+def _pictures(record: Record, page: Path, charts: Path) -> list[str]:
+    """A chart of the first figure: the one that the scenario is about. Tables have the rest."""
+    if len(record.scenario.who) < 3:
+        return []
+    figure, about = next(iter(record.scenario.figures.items()))
+    drawn = chart(record, figure, about)
+    if drawn is None:
+        return []
+    target = charts / f"{record.scenario.name}.svg"
+    target.write_text(drawn)
+    return [f"![{record.scenario.title}]({target.relative_to(page.parent)})\n"]

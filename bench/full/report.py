@@ -1,0 +1,100 @@
+"""The tables: for the terminal and for docs/benchmarks.md. Ratios first, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.full.record import Record, spread
+from bench.full.roster import PILLION
+from bench.full.scenario import Figure
+
+API_CALL = Figure("ms", less_is_better=True, digits=2)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading, a header row, and rows of text."""
+
+    heading: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def tables(record: Record) -> list[Table]:
+    """One for each figure of a scenario; one for all of it where only Pillion takes part or the figures are steps."""
+    if not record.scenario.figures:
+        return [_calls(record)]
+    if len(record.scenario.who) < 3:
+        return [_steps(record)]
+    return [table for name in record.scenario.figures if (table := _figure(record, name)).rows]
+
+
+def _figure(record: Record, figure: str) -> Table:
+    about = record.scenario.figures[figure]
+    header = ["", "Pillion is better by", about.unit]
+    header += [f"share of the floor ({about.floor})"] if about.floor else []
+    rows = [row for name in record.names() if (row := _row(record, name, figure, about))]
+    return Table(about.unit, header, rows)
+
+
+def _row(record: Record, name: str, figure: str, about: Figure) -> list[str]:
+    values = record.values(name, figure)
+    remark = record.remark(name)
+    if not values:
+        return [name, "", remark, ""][: 4 if about.floor else 3] if remark else []
+    cells = [
+        name,
+        _ratio(record, name, figure, about),
+        spread(values, about.digits) + (f"; {remark}" if remark else ""),
+    ]
+    return [*cells, _share(record, name, figure, about)] if about.floor else cells
+
+
+def _ratio(record: Record, name: str, figure: str, about: Figure) -> str:
+    pairs = record.pairs(PILLION.name, name, figure)
+    ratios = [(theirs / ours if about.less_is_better else ours / theirs) for ours, theirs in pairs if ours and theirs]
+    return f"x {spread(ratios, 2)}" if ratios and name != PILLION.name else ""
+
+
+def _share(record: Record, name: str, figure: str, about: Figure) -> str:
+    shares = [100 * value / floor for value, floor in record.pairs(name, about.floor, figure) if floor]
+    return f"{spread(shares, 0)} %" if shares and name != about.floor else ""
+
+
+def _steps(record: Record) -> Table:
+    rows: list[list[str]] = []
+    for step, about in record.scenario.figures.items():
+        ratio = _ratio(record, record.scenario.who[1], step, about)
+        cells = [_cell(record, name, step, about.digits) for name in record.scenario.who]
+        rows.append([step, ratio, *cells])
+    return Table("jobs/s", ["", "Pillion is better by", *record.scenario.who], rows)
+
+
+def _cell(record: Record, name: str, figure: str, digits: int) -> str:
+    values = record.values(name, figure)
+    return spread(values, digits) if values else record.remark(name)
+
+
+def _calls(record: Record) -> Table:
+    names = [name for name in record.rounds[0].get(PILLION.name, {}) if name not in ("error", "lacks")]
+    rows = [[name, spread(record.values(PILLION.name, name), API_CALL.digits)] for name in names]
+    remark = record.remark(PILLION.name)
+    return Table("ms", ["", "slowest call, ms"], rows + ([[PILLION.name, remark]] if remark else []))
+
+
+def as_text(table: Table) -> str:
+    """In columns."""
+    lines = [table.header, *table.rows]
+    widths = [max(len(line[i]) for line in lines if i < len(line)) for i in range(len(table.header))]
+    return "\n".join(_line(line, widths) for line in lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  " + "  ".join(cell.ljust(min(width, 60)) for cell, width in zip(cells, widths, strict=False)).rstrip()
+
+
+def as_markdown(table: Table) -> str:
+    """As Markdown reads it."""
+    lines = [table.header, ["---"] * len(table.header), *table.rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)

@@ -1,0 +1,72 @@
+"""What a scenario is: a name, the figures it gives, and a function that runs one contestant once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bench.full.roster import ROSTER, Contestant
+from bench.full.stage import Run, Stage
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a scenario. `floor` names the entry whose figure of the same name is the floor."""
+
+    unit: str
+    less_is_better: bool = False
+    digits: int = 0
+    floor: str = ""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything. `jobs` are the no-op jobs of a drain; the rest follows from whether it is quick."""
+
+    jobs: int
+    quick: bool
+
+    def scaled(self, contestant: Contestant) -> int:
+        """The contestant's part of the no-op jobs: fewer for the slow ones, but never very few."""
+        return max(min(self.jobs, 500 if not self.quick else 100), int(self.jobs * contestant.scale))
+
+    def pick(self, full: int, quick: int) -> int:
+        """One of the two."""
+        return quick if self.quick else full
+
+
+Runner = Callable[[Stage, Contestant, Sizes], dict[str, float]]
+FloorRunner = Callable[[Stage, Sizes], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`run` takes one contestant through it once. `floors` are measured in every round beside them."""
+
+    name: str
+    title: str
+    how: str
+    figures: dict[str, Figure]
+    run: Runner
+    floors: dict[str, FloorRunner] = field(default_factory=dict)
+    who: Sequence[str] = tuple(each.name for each in ROSTER)
+    most_rounds: int = 1000
+
+
+def drained(run: Run, count: int) -> float:
+    """Wait for the end; seconds from the start of the first job to the end of the last, as the jobs wrote them."""
+    run.wait(count)
+    run.check(count)
+    return max(run.ledger.last[:count]) - min(run.ledger.first[:count])
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of the sorted `values` lie."""
+    return values[min(len(values) - 1, int(len(values) * share))]
+
+
+def lateness_ms(run: Run, count: int) -> dict[str, float]:
+    """How much later than pushed, or than due, jobs started."""
+    pairs = zip(run.ledger.first[:count], run.ledger.pushed[:count], strict=True)
+    late = sorted((first - pushed) * 1000 for first, pushed in pairs)
+    return {"p50": percentile(late, 0.5), "p99": percentile(late, 0.99)}

@@ -1,0 +1,28 @@
+"""Jobs that compute."""
+
+from __future__ import annotations
+
+from bench.full.roster import Contestant
+from bench.full.scenario import Figure, Scenario, Sizes, drained
+from bench.full.stage import Run, Stage
+
+LOOPS = 50_000  # some milliseconds of Python
+
+
+def run(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
+    """All queued before the start."""
+    count = sizes.pick(1000, min(sizes.jobs, 100))
+    with Run(stage, contestant, count) as busy:
+        busy.client("fill", "cpu", count, LOOPS)
+        busy.start()
+        return {"rate": count / drained(busy, count)}
+
+
+SCENARIO = Scenario(
+    "cpu",
+    "Jobs that compute",
+    f"1,000 jobs that count to {LOOPS:,}, concurrency 10, one worker process on its cores: where that is one core, "
+    "this shows what the system takes beside the jobs. Ruby runs the same loop in Ruby.",
+    {"rate": Figure("jobs/s", digits=1, floor="bare-loop")},
+    run,
+)

@@ -1,0 +1,83 @@
+"""Queued no-op jobs, concurrency 10: how many a second, and what each costs Redis."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from bench.full.redis_cost import Cost, pipelined
+from bench.full.roster import ROOT, Contestant, Order
+from bench.full.scenario import Figure, Scenario, Sizes, drained
+from bench.full.stage import Run, RunFailed, Stage
+
+SETTLE_S = 1.5  # acknowledgements that come late, and in batches
+
+
+def one_process(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
+    """One worker process, and the count of Redis commands and bytes."""
+    count = sizes.scaled(contestant)
+    with Run(stage, contestant, count) as run:
+        run.client("fill", "noop", count)
+        cost = Cost(stage.client)
+        run.start()
+        taken_s = drained(run, count)
+        time.sleep(SETTLE_S)
+        return {"rate": count / taken_s, **cost.a_job(count), "extra": run.extra_runs(count)}
+
+
+def two_processes(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
+    """Two worker processes."""
+    count = sizes.scaled(contestant)
+    with Run(stage, contestant, count, Order(processes=2)) as run:
+        run.client("fill", "noop", count)
+        run.start()
+        return {"rate": count / drained(run, count)}
+
+
+def prototype(stage: Stage, sizes: Sizes) -> dict[str, float]:
+    """Pillion's way to fetch and acknowledge, with nothing around it."""
+    count = max(1000, sizes.jobs // 1000 * 1000)
+    stage.server.fill(count)
+    with stage.on(stage.cores("worker")):
+        command = [sys.executable, "bench/prototype.py", stage.server.socket]
+        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    if int(stage.client.get("stat:processed") or 0) != count:
+        raise RunFailed("the prototype did not run every job")
+    return {"rate": count / float(done.stdout)}
+
+
+def redis_alone(stage: Stage, sizes: Sizes) -> dict[str, float]:
+    """RPOP by redis-benchmark, pipelined: no job of any kind."""
+    return {"rate": pipelined(stage, "rpop", sizes.pick(1_000_000, 20_000), pipeline=100)}
+
+
+FLOORS = {"prototype": prototype, "redis RPOP": redis_alone}
+RATE = Figure("jobs/s", floor="prototype")
+SCENARIOS = (
+    Scenario(
+        "drain1",
+        "No-op jobs, one worker process",
+        "Queued jobs that do nothing, concurrency 10, from the start of the first to the end of the last. Requests "
+        "(what a client sends in one go), commands and bytes are what Redis counted from the start of the worker, its "
+        "boot included; commands inside of scripts count.",
+        {
+            "rate": RATE,
+            "commands": Figure("commands/job", less_is_better=True, digits=2, floor="bare-loop"),
+            "reads": Figure("requests/job", less_is_better=True, digits=3, floor="bare-loop"),
+            "bytes_in": Figure("bytes to Redis/job", less_is_better=True, floor="bare-loop"),
+            "bytes_out": Figure("bytes from Redis/job", less_is_better=True, floor="bare-loop"),
+            "extra": Figure("runs too many", less_is_better=True),
+        },
+        one_process,
+        FLOORS,
+    ),
+    Scenario(
+        "drain2",
+        "No-op jobs, two worker processes",
+        "The same with two worker processes, which are not pinned to a core.",
+        {"rate": RATE},
+        two_processes,
+        FLOORS,
+    ),
+)

@@ -1,0 +1,80 @@
+"""What a worker costs that has nothing to do, and its memory before and after work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bench.full.redis_cost import Cost
+from bench.full.roster import Contestant
+from bench.full.scenario import Figure, Scenario, Sizes, drained
+from bench.full.stage import Run, Stage
+from bench.machine import cpu_s
+
+WARM = 50
+SETTLE_S = 3.0
+
+
+def run(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
+    """Idle after a few jobs, then after many."""
+    count = max(WARM, sizes.scaled(contestant))
+    with Run(stage, contestant, count) as worker:
+        worker.client("fill", "noop", WARM)
+        worker.start()
+        drained(worker, WARM)
+        time.sleep(SETTLE_S)
+        idle = memory_mb(worker.members())
+        cost = idle_cost(stage, worker, sizes.pick(20, 5))
+        worker.ledger.runs[:WARM] = worker.ledger.finished[:WARM] = bytes(WARM)
+        worker.client("fill", "noop", count)
+        drained(worker, count)
+        time.sleep(1)
+        loaded = memory_mb(worker.members())
+        return {"pss_idle": idle[1], "rss_idle": idle[0], "pss_load": loaded[1], "rss_load": loaded[0], **cost}
+
+
+def idle_cost(stage: Stage, worker: Run, seconds: int) -> dict[str, float]:
+    """Redis commands and processor time while nothing is to be done."""
+    cost, before = Cost(stage.client), processor_s(worker.members())
+    time.sleep(seconds)
+    spent = processor_s(worker.members()) - before
+    return {"commands": cost.total()["commands"] / seconds, "cpu": 100 * spent / seconds}
+
+
+def processor_s(pids: Sequence[int]) -> float:
+    """Processor time so far of those that are still there."""
+    total = 0.0
+    for pid in pids:
+        with suppress(OSError):
+            total += cpu_s(pid)
+    return total
+
+
+def memory_mb(pids: Sequence[int]) -> tuple[float, float]:
+    """RSS and PSS of all processes together. PSS counts a shared page once, so it is the honest sum."""
+    sums = {"Rss:": 0, "Pss:": 0}
+    for pid in pids:
+        with suppress(OSError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+                name, size = line.split()[:2]
+                if name in sums:
+                    sums[name] += int(size)
+    return sums["Rss:"] / 1024, sums["Pss:"] / 1024
+
+
+SCENARIO = Scenario(
+    "footprint",
+    "Idle cost and memory",
+    "All processes of a contestant together, supervisors too, concurrency 10. Idle is after 50 jobs and 3 seconds.",
+    {
+        "pss_idle": Figure("MB PSS idle", less_is_better=True, digits=1, floor="bare-loop"),
+        "pss_load": Figure("MB PSS after load", less_is_better=True, digits=1, floor="bare-loop"),
+        "rss_idle": Figure("MB RSS idle", less_is_better=True, digits=1, floor="bare-loop"),
+        "rss_load": Figure("MB RSS after load", less_is_better=True, digits=1, floor="bare-loop"),
+        "commands": Figure("Redis commands/s idle", less_is_better=True, digits=1, floor="bare-loop"),
+        "cpu": Figure("% CPU idle", less_is_better=True, digits=2),
+    },
+    run,
+)

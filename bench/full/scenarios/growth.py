@@ -1,0 +1,108 @@
+"""Does anything get slower as the backlog, the queues or the workers grow? Pillion and Sidekiq only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bench.full.roster import PILLION, SIDEKIQ, Contestant, Order
+from bench.full.scenario import Figure, Scenario, Sizes, drained
+from bench.full.stage import Run, Stage
+from bench.machine import payload
+
+DEPTHS = (1_000, 10_000, 100_000, 1_000_000)
+QUEUES = (1, 10, 100)
+WORKERS = (1, 2, 4, 8)
+SAMPLE = 10_000
+WHO = (PILLION.name, SIDEKIQ.name)
+
+
+def fill(stage: Stage, count: int, queues: Sequence[str] = ("default",)) -> None:
+    """Queue no-op jobs in turns, as any client writes them."""
+    stage.client.sadd("queues", *queues)
+    pipe = stage.client.pipeline(transaction=False)
+    for start in range(0, count, 1000):
+        batch: dict[str, list[str]] = {queue: [] for queue in queues}
+        for n in range(start, min(start + 1000, count)):
+            queue = queues[n % len(queues)]
+            batch[queue].append(payload("Noop", n, 0).replace('"queue":"default"', f'"queue":"{queue}"'))
+        for queue, jobs in batch.items():
+            if jobs:
+                pipe.lpush(f"queue:{queue}", *jobs)
+        pipe.execute()
+
+
+def depths(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
+    """The first jobs of a backlog: 10,000, or all where there are fewer."""
+    figures: dict[str, float] = {}
+    for depth in DEPTHS:
+        queued = min(depth, sizes.jobs) if sizes.quick else depth
+        count = min(queued, SAMPLE)
+        with Run(stage, contestant, queued) as run:
+            fill(stage, queued)
+            run.start()
+            run.wait(count)
+            first, last = run.ledger.first[:count], run.ledger.last[:count]
+            run.wait(min(queued, count + 200))  # the first `count` are the oldest: they have all run by now
+            figures[f"{depth:,}"] = count / (max(last) - min(first))
+    return figures
+
+
+def spread(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
+    """The same number of jobs over more queues, all served by one process."""
+    figures: dict[str, float] = {}
+    for number in QUEUES:
+        queues = ["default"] if number == 1 else [f"queue-{n}" for n in range(number)]
+        count = min(sizes.scaled(contestant), 50_000)
+        with Run(stage, contestant, count, Order(queues=queues)) as run:
+            fill(stage, count, queues)
+            run.start()
+            figures[f"{number}"] = count / drained(run, count)
+    return figures
+
+
+def processes(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
+    """The same backlog for more worker processes."""
+    figures: dict[str, float] = {}
+    for number in WORKERS:
+        count = sizes.scaled(contestant)
+        with Run(stage, contestant, count, Order(processes=number)) as run:
+            fill(stage, count)
+            run.start()
+            figures[f"{number}"] = count / drained(run, count)
+    return figures
+
+
+def scenario(
+    name: str,
+    title: str,
+    how: str,
+    steps: Sequence[int],
+    run: Callable[[Stage, Contestant, Sizes], dict[str, float]],
+) -> Scenario:
+    """A figure for each step."""
+    return Scenario(name, title, how, {f"{step:,}": Figure("jobs/s") for step in steps}, run, who=WHO, most_rounds=3)
+
+
+SCENARIOS = (
+    scenario(
+        "growth-depth",
+        "No-op jobs a second, by backlog",
+        "So many jobs queued, the rate of the oldest 10,000 (of 1,000: of all, which shows the start).",
+        DEPTHS,
+        depths,
+    ),
+    scenario(
+        "growth-queues",
+        "No-op jobs a second, by number of queues",
+        "One worker process that serves so many queues, the jobs spread over all.",
+        QUEUES,
+        spread,
+    ),
+    scenario(
+        "growth-workers",
+        "No-op jobs a second, by worker processes",
+        "So many worker processes, not pinned; from the first job to the last, so the slowest boot counts.",
+        WORKERS,
+        processes,
+    ),
+)

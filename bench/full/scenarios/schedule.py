@@ -1,0 +1,33 @@
+"""Jobs for later: how much later than that do they start?"""
+
+from __future__ import annotations
+
+from bench.full.roster import Contestant, Order
+from bench.full.scenario import Figure, Scenario, Sizes, drained, lateness_ms
+from bench.full.stage import Run, Stage
+
+
+def run(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
+    """Pushed while the worker runs; due in the seconds after."""
+    count = sizes.pick(300, 40)
+    with Run(stage, contestant, count, Order(scheduled=True)) as later:
+        later.start()
+        later.client("fill", "noop", 1)  # it is up when this has run
+        later.wait(1)
+        later.ledger.runs[0] = later.ledger.finished[0] = 0
+        later.client("schedule", "noop", count)
+        drained(later, count)
+        return lateness_ms(later, count)
+
+
+SCENARIO = Scenario(
+    "schedule",
+    "Scheduled jobs, lateness",
+    "300 jobs, each due at a moment of its own within 7 seconds, on an otherwise idle worker with its default interval "
+    "of looking. dramatiq and celery take such jobs into the worker's memory at once, which makes them punctual.",
+    {
+        "p50": Figure("ms", less_is_better=True),
+        "p99": Figure("ms", less_is_better=True),
+    },
+    run,
+)

@@ -1,0 +1,48 @@
+"""Pillion. Defaults; what it promises (no job lost when a process is killed) is always on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bench.peers.work import BODIES, RETRY_S
+from pillion import Job
+
+
+class Noop(Job, wire_name="Noop"):
+    def perform(self, n: int, arg: int) -> None:
+        BODIES["noop"](n, arg)
+
+
+class SleepIo(Job, wire_name="SleepIo"):
+    def perform(self, n: int, arg: int) -> None:
+        BODIES["sleep_io"](n, arg)
+
+
+class Cpu(Job, wire_name="Cpu"):
+    def perform(self, n: int, arg: int) -> None:
+        BODIES["cpu"](n, arg)
+
+
+class FailOnce(Job, wire_name="FailOnce"):
+    def perform(self, n: int, arg: int) -> None:
+        BODIES["fail_once"](n, arg)
+
+    @staticmethod
+    def retry_in(count: int, exc: BaseException, payload: dict[str, Any]) -> float:
+        return RETRY_S
+
+
+JOBS: dict[str, type[Any]] = {"noop": Noop, "sleep_io": SleepIo, "cpu": Cpu, "fail_once": FailOnce}
+
+
+def push(kind: str, n: int, arg: int) -> None:
+    JOBS[kind].perform_async(n, arg)
+
+
+def push_many(kind: str, numbers: range, arg: int) -> None:
+    JOBS[kind].perform_bulk([[n, arg] for n in numbers])
+
+
+def push_at(kind: str, n: int, arg: int, due: float) -> None:
+    JOBS[kind].perform_at(datetime.fromtimestamp(due, UTC), n, arg)
