@@ -205,6 +205,7 @@ class TestOneScheduler:
         assert due() == (1, 0)
         shop.start("pillion run")
         assert shop.wait_for("forecasts.jsonl", 1)[0]["order"] == 1
+        shop.stop()  # before `due` is closed, which waits until no worker listens any more
 
 
 class TestMovingAJob:
