@@ -49,7 +49,7 @@ class Diary:
     def grace(self, at: float) -> float:
         """How long before `at` a finished job may still have been without its acknowledgement in Redis.
 
-        A second, although it leaves within 10 ms: the machine is busy. More if Redis was not to be had.
+        It leaves within 10 ms; a quarter of a second, as the machine is busy. More if Redis was not to be had.
         """
         near = [(begin, end) for begin, end in self.troubles if end > at - 15 and begin < at]
-        return 1.0 + sum(min(end, at) - begin + 3.0 for begin, end in near)
+        return 0.25 + sum(min(end, at) - begin + 3.0 for begin, end in near)

@@ -51,7 +51,7 @@ class Work(Noted, wire_name="ChaosWork"):
         with self.turn() as number:
             until = time.monotonic() + milliseconds / 1000
             while (left := until - time.monotonic()) > 0:
-                time.sleep(min(left, 0.01))  # Shutdown is raised between two lines of Python, not in a sleep
+                time.sleep(min(left, 0.02))  # Shutdown is raised between two lines of Python, not in a sleep
             if number < failures:
                 raise Failure(f"run {number}")
 

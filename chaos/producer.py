@@ -61,7 +61,7 @@ class Mix:
         if rng.random() < 0.02:
             return base | {"class": "ChaosDoomed", "args": [], "retry": 1}
         failures = rng.choices([0, 1, 2], [85, 10, 5])[0]
-        milliseconds = rng.choices([1, 20, 150, 4000], [50, 35, 14, 0.3])[0]
+        milliseconds = rng.choices([1, 20, 300, 4000], [45, 30, 24, 0.4])[0]
         return base | {"class": "ChaosWork", "args": [milliseconds, failures], "retry": True}
 
     def bulk(self, size: int) -> dict[str, Any]:

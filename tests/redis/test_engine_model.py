@@ -178,16 +178,17 @@ class Engine(RuleBasedStateMachine):
             me.held |= {me.next_token + at: order[index] for at, (index, _) in enumerate(expected)}
             me.next_token += len(expected)
 
-    @rule(who=picks, queue=queues, lost=lost)
-    def wait(self, who: int, queue: str, lost: bool) -> None:
-        """What a blocking move does as soon as there is a job."""
-        me = self.living(who)
-        job = self.model.move(me.owner, queue)
+    @rule(who=picks, queue=queues, count=st.integers(1, 3), lost=lost)
+    def wait(self, who: int, queue: str, count: int, lost: bool) -> None:
+        """What a blocking move does as soon as there is a job, also that of a process which has just died."""
+        me = self.processes[who % len(self.processes)]
         route = me.route(queue)
-        assert self.storage.run(command("LMOVE", route.key, route.wait, "RIGHT", "LEFT")) == job
-        if job is not None:
-            me.unsure |= lost
-            me.moved += [] if lost else [(queue, job)]
+        for _ in range(count):
+            job = self.model.move(me.owner, queue)
+            assert self.storage.run(command("LMOVE", route.key, route.wait, "RIGHT", "LEFT")) == job
+            if job is not None:
+                me.unsure |= lost
+                me.moved += [] if lost or not me.lives else [(queue, job)]
 
     @precondition(lambda self: any(process.lives and process.moved for process in self.processes))
     @rule(who=picks, lost=lost)
@@ -271,8 +272,16 @@ class Engine(RuleBasedStateMachine):
 
     # -- the scheduler -----------------------------------------------------------------------------------
 
+    @rule(queue=queues, limit=st.integers(1, 5), lost=lost)
+    def revive(self, queue: str, limit: int, lost: bool) -> None:
+        """A person retries the dead by hand: the step is that of the scheduler."""
+        self.promote_set("dead", int(NOW_S), queue, limit, lost)
+
     @rule(set_key=st.sampled_from(["retry", "schedule"]), now=moments, queue=queues, limit=st.integers(1, 5), lost=lost)
     def promote(self, set_key: str, now: int, queue: str, limit: int, lost: bool) -> None:
+        self.promote_set(set_key, now, queue, limit, lost)
+
+    def promote_set(self, set_key: str, now: int, queue: str, limit: int, lost: bool) -> None:
         due = self.model.due(set_key, now)[:limit]
         assert self.storage.run(promote.due(set_key, now, limit)) == due
         moves = [promote.Move(member, queue, member) for member in due]
@@ -303,11 +312,32 @@ class Engine(RuleBasedStateMachine):
         self.do(reap.renew(me.owner.identity), me.owner.leased)
         me.owner.leased = True
 
+    @rule(who=picks, order=orders, count=st.integers(1, 3))
+    def die_at_work(self, who: int, order: list[str], count: int) -> None:
+        """Three of these in a row make a poison pill."""
+        victim = self.living(who)
+        self.fetch(who, order, count, drain=False, lost=False)
+        self.crash(who)
+        self.recover_from(victim, 100, force=True)
+
     @rule(who=picks, most=st.integers(0, 12), forced=st.booleans())
     def recover(self, who: int, most: int, forced: bool) -> None:
         """A reaper takes an owner's jobs back, newest first, and dies after `most` of them."""
         victim = self.processes[who % len(self.processes)]
-        force = forced and not victim.lives  # only who is seen dead loses his jobs in spite of his lease
+        # Only who is seen dead loses his jobs in spite of his lease.
+        self.recover_from(victim, most, force=forced and not victim.lives)
+
+    @rule(who=picks, queue=queues)
+    def move_between_two_recoveries(self, who: int, queue: str) -> None:
+        """The first reaper died before it gave anything back, and a move that was under way brings one more job."""
+        victim = self.living(who)
+        self.wait(who, queue, 1, lost=True)
+        self.crash(who)
+        self.recover_from(victim, 0, force=True)
+        self.wait(self.processes.index(victim), queue, 1, lost=True)
+        self.recover_from(victim, 0, force=True)
+
+    def recover_from(self, victim: Process, most: int, *, force: bool) -> None:
         owner, name = victim.owner, victim.owner.identity
         for queue in QUEUES:
             claimed = self.model.claim_waiting(owner, queue, force=force)
@@ -344,6 +374,12 @@ class Engine(RuleBasedStateMachine):
         assert max(found.values(), default=1) == 1
 
     @invariant()
+    def recoveries_are_counted(self) -> None:
+        counts = {jid: count for jid, count in self.model.recoveries.items() if count}
+        found = {key.rpartition(b":")[2]: int(self.raw.get(key) or 0) for key in self.raw.keys("pl:recovered:*")}  # type: ignore[union-attr, arg-type]
+        assert found == counts
+
+    @invariant()
     def every_settled_run_is_counted_once(self) -> None:
         counted = [int(self.raw.get(f"stat:{what}") or 0) for what in ("processed", "failed")]  # type: ignore[arg-type]
         assert counted == [self.model.processed, self.model.failed]
@@ -357,7 +393,7 @@ def test_every_job_is_in_exactly_one_place_after_every_step(storage: Storage, ra
     run_state_machine_as_test(
         OnThisRedis,
         settings=settings(
-            max_examples=int(os.environ.get("PILLION_MODEL_EXAMPLES", "60")),
+            max_examples=int(os.environ.get("PILLION_MODEL_EXAMPLES", "150")),
             stateful_step_count=40,
             deadline=None,
             derandomize="CI" in os.environ,
