@@ -1,4 +1,4 @@
-"""`python -m chaos --seed N --seconds S [--sentinel]`: one run. Exit code 1 if a promise was broken."""
+"""`python -m chaos --seed N --seconds S [--sentinel | --calm]`: one run. Exit code 1 if a promise was broken."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from chaos.driver import Driver
 from chaos.ledger import Books
 from chaos.recovery import waits
 from chaos.report import Screen, show
-from chaos.schedule import plan
+from chaos.schedule import Event, calm, plan
 from chaos.servers import OneServer, UnderSentinel
 
 
 def main() -> int:
     given = _arguments()
-    events = plan(given.seed, given.seconds, sentinel=given.sentinel)
-    repeat = f"python -m chaos --seed {given.seed} --seconds {given.seconds:g}" + (" --sentinel" * given.sentinel)
+    events = _events(given)
+    repeat = f"python -m chaos --seed {given.seed} --seconds {given.seconds:g}"
+    repeat += " --sentinel" * given.sentinel + " --calm" * given.calm
     with Screen(Console(), given.seconds) as screen:
         screen.say(f"seed {given.seed}, {given.seconds:g} s, {len(events)} events. To repeat it: {repeat}")
         if given.plan:
@@ -32,11 +33,16 @@ def main() -> int:
         return _run(given, screen, repeat)
 
 
+def _events(given: argparse.Namespace) -> list[Event]:
+    return calm(given.seed, given.seconds) if given.calm else plan(given.seed, given.seconds, sentinel=given.sentinel)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--sentinel", action="store_true", help="a master and a replica that change places")
+    parser.add_argument("--calm", action="store_true", help="deaths only, one at a time: figures on recovery")
     parser.add_argument("--plan", action="store_true", help="print the schedule of this seed, and do nothing")
     parser.add_argument("--keep", action="store_true", help="keep the ledger, the logs and the data, and say where")
     return parser.parse_args()
@@ -49,7 +55,7 @@ def _run(given: argparse.Namespace, screen: Screen, repeat: str) -> int:
     driver = Driver(folder, (UnderSentinel if given.sentinel else OneServer)(data), given.seed, screen)
     failed = True
     try:
-        driver.run(plan(given.seed, given.seconds, sentinel=given.sentinel), given.seconds)
+        driver.run(_events(given), given.seconds)
         if not driver.settle():
             screen.say("It did not come to rest: jobs or dead owners are left.")
         verdict = driver.verdict()

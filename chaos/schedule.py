@@ -91,6 +91,22 @@ def plan(seed: int, seconds: float, *, sentinel: bool = False) -> list[Event]:
     return sorted(events, key=lambda event: event.at)
 
 
+def calm(seed: int, seconds: float) -> list[Event]:
+    """Nothing but deaths, far enough apart that each is got over: for figures on recovery.
+
+    First the host of one family is lost, then again and again a worker of the other is killed.
+    """
+    rng = random.Random(f"{seed}/calm")
+    lost, killed = rng.sample(FAMILIES, 2)
+    events = [Event(35.0, "lose host", lost, max(PAST_A_LEASE_S, seconds - 40.0), rng.random())]
+    # One worker of the other family must live long enough to trust the leases: see server/reaper.py.
+    at = 100.0
+    while at < seconds - 3:
+        events.append(Event(round(at, 2), "kill worker", killed, 0.0, rng.random()))
+        at += rng.uniform(2.5, 4.0)
+    return events
+
+
 def _long_ones(rng: random.Random, seconds: float, *, sentinel: bool) -> list[Event]:
     """What lasts longer than a lease: one in a run of two minutes, and each kind in one of five."""
     kinds = ["freeze family", "lose host", *([] if sentinel else ["freeze redis"])]

@@ -1,0 +1,130 @@
+"""The judge of `make chaos` can be trusted: it finds what it is there to find, and excuses only what is excused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from chaos import diary as causes
+from chaos.census import Census
+from chaos.diary import Diary, Fate
+from chaos.ledger import Books
+from chaos.schedule import calm, plan
+from chaos.verdict import Verdict, audit, judge
+
+COUNTED_ONCE = {"processed": 1, "processed by day": 1, "failed": 0, "failed by day": 0}
+PUSHED = "1.0 try 7 J low ChaosWork\n1.1 ok 7 J low ChaosWork\n"
+RUN = "2.0 start 100 J 0 0\n2.1 end 100 J 0 0\n"
+AGAIN = "5.0 start 200 J 0 0\n5.1 end 200 J 0 0\n"
+
+
+class FakeRedis:
+    """Answers the census with (key, payload) pairs."""
+
+    def __init__(self, *places: tuple[str, object]) -> None:
+        self._reply = [part for key, job in places for part in (key.encode(), json.dumps(job).encode())]
+
+    def eval(self, *_: object) -> list[bytes]:
+        return self._reply
+
+
+def census(*places: tuple[str, object]) -> Census:
+    return Census(FakeRedis(*places))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def books(tmp_path: Path):
+    def read(text: str) -> Books:
+        (tmp_path / "python-1.txt").write_text(text)
+        return Books(tmp_path)
+
+    return read
+
+
+def verdict(read: Books, *places: tuple[str, object], fates: tuple[Fate, ...] = (), counters=COUNTED_ONCE) -> Verdict:
+    return judge(read, census(*places), Diary(list(fates)), dict(counters))
+
+
+def test_a_job_that_ran_once_is_in_order(books):
+    assert verdict(books(PUSHED + RUN)).faults == {}
+
+
+def test_a_job_that_is_nowhere_is_lost(books):
+    nothing = dict.fromkeys(COUNTED_ONCE, 0)
+    assert list(verdict(books(PUSHED), counters=nothing).faults) == ["lost"]
+
+
+def test_a_job_whose_push_did_not_return_may_be_nowhere(books):
+    nothing = dict.fromkeys(COUNTED_ONCE, 0)
+    assert verdict(books("1.0 try 7 J low ChaosWork\n"), counters=nothing).faults == {}
+
+
+def test_a_job_in_two_places_is_found(books):
+    place = {"jid": "J"}
+    assert "in two places" in verdict(books(PUSHED + RUN), ("queue:low", place), ("retry", place)).faults
+
+
+def test_a_second_run_without_a_reason_is_found(books):
+    assert "unexplained" in verdict(books(PUSHED + RUN + AGAIN)).faults
+
+
+@pytest.mark.parametrize(
+    ("died_at", "excused"),
+    [(2.05, True), (2.2, True), (4.0, False)],
+    ids=["while it ran", "before its acknowledgement left", "long after"],
+)
+def test_a_second_run_is_excused_by_a_death_in_time(books, died_at, excused):
+    found = verdict(books(PUSHED + RUN + AGAIN), fates=(Fate(100, causes.WORKER_KILLED, died_at, died_at),))
+    assert ("unexplained" not in found.faults) is excused
+    assert bool(found.repeated) is excused
+
+
+def test_a_second_run_is_excused_by_a_lost_lease_and_by_a_push_sent_twice(books):
+    asleep = Fate(100, causes.LEASE_LOST, 2.05, 60.0)
+    assert verdict(books(PUSHED + RUN + AGAIN), fates=(asleep,)).faults == {}
+    twice = "1.05 again 7 J low ChaosWork\n"
+    both = {"processed": 2, "processed by day": 2, "failed": 0, "failed by day": 0}
+    assert verdict(books(PUSHED + twice + RUN + AGAIN), counters=both).faults == {}
+
+
+def test_another_turn_is_not_a_second_run(books):
+    retried = "2.0 start 100 J 0 0\n2.1 fail 100 J 0 0\n5.0 start 200 J 1 0\n5.1 end 200 J 1 0\n"
+    both = {"processed": 2, "processed by day": 2, "failed": 1, "failed by day": 1}
+    assert verdict(books(PUSHED + retried), counters=both).faults == {}
+
+
+@pytest.mark.parametrize("name", ["processed", "processed by day", "failed"])
+def test_a_wrong_counter_is_found(books, name):
+    assert list(verdict(books(PUSHED + RUN), counters=COUNTED_ONCE | {name: 5}).faults) == ["miscounted"]
+
+
+def test_a_poison_pill_is_not_counted_and_not_lost(books):
+    dead = {"jid": "J", "retry_count": 0, "error_class": "pillion.errors.PoisonPill"}
+    nothing = dict.fromkeys(COUNTED_ONCE, 0)
+    found = verdict(books(PUSHED + "2.0 start 100 J 0 0\n"), ("dead", dead), counters=nothing)
+    assert (found.faults, found.poisoned) == ({}, 1)
+
+
+def test_an_audit_finds_a_loss_while_all_goes_on(books):
+    before, after = books(PUSHED), books(PUSHED + RUN)
+    assert audit(before, census(), after) == {}
+    assert list(audit(before, census(), before)) == ["lost"]
+
+
+def test_a_line_that_was_cut_off_is_not_read(books):
+    assert len(books(PUSHED + "2.0 start 100 J 0").turns) == 0
+
+
+@pytest.mark.parametrize("sentinel", [False, True])
+def test_the_schedule_is_a_function_of_the_seed(sentinel):
+    first = plan(7, 120, sentinel=sentinel)
+    assert first == plan(7, 120, sentinel=sentinel)
+    assert first != plan(8, 120, sentinel=sentinel)
+    assert [event.at for event in first] == sorted(event.at for event in first)
+    assert ("fail over" in {event.what for event in first}) is sentinel
+    assert calm(7, 160) == calm(7, 160)
