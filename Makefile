@@ -8,7 +8,7 @@ DEV    := $(VENV)/.dev-installed
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-on lint types bench drills chaos chaos-long clean
+.PHONY: help demo test test-on lint types bench bench-full drills chaos chaos-long clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ types: $(DEV) ## mypy and pyright, both strict
 bench: $(DEV) ## speed beside real Sidekiq and the bare prototype, in one run
 	$(BIN)/python -m bench
 
+bench-full: $(DEV) bench/.venv-peers/.installed bench/.venv-arq/.installed ## every peer, for hours: make bench-full BENCH="--only drain --quick"
+	$(BIN)/python -m bench.full $(BENCH)
+
 drills: $(DEV) ## kill workers, supervisors and Redis at chosen moments, and count every job
 	$(BIN)/python -m pytest -m drill -n 0 tests/process -s
 
@@ -52,7 +55,7 @@ test-on: ## unit and Redis tests on another Python: make test-on PYTHON=python3.
 	.venvs/$(notdir $(PYTHON))/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/unit tests/redis
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .venvs .pytest_cache .mypy_cache .ruff_cache bench/out
+	rm -rf $(VENV) .venvs .pytest_cache .mypy_cache .ruff_cache bench/out bench/.venv-*
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -60,6 +63,16 @@ $(VENV)/bin/python:
 
 $(RUN): $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[embedded,yaml,title]'
+	@touch $@
+
+bench/.venv-peers/.installed: bench/peers/requirements.txt
+	$(PYTHON) -m venv bench/.venv-peers
+	bench/.venv-peers/bin/python -m pip install -q -r $<
+	@touch $@
+
+bench/.venv-arq/.installed: bench/peers/requirements-arq.txt
+	$(PYTHON) -m venv bench/.venv-arq
+	bench/.venv-arq/bin/python -m pip install -q -r $<
 	@touch $@
 
 $(DEV): $(RUN) pyproject.toml

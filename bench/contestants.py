@@ -78,7 +78,7 @@ SIDEKIQ = Worker("ruby-sidekiq", _sidekiq, counts_live=False)
 def prototype(server: PrivateRedis, count: int) -> float:
     """Jobs per second of the bare loop."""
     server.fill(count)
-    command = [sys.executable, str(HERE / "prototype.py"), server.socket]
+    command = [sys.executable, str(HERE / "prototype.py"), f"unix://{server.socket}"]
     taken_s = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     if int(server.client.get("stat:processed")) != count:
         raise SystemExit("bench: the prototype did not run every job")

@@ -52,7 +52,8 @@ class PrivateRedis:
         """Queue `count` no-op jobs, as any client writes them."""
         self.client.flushall()
         for start in range(0, count, 1000):
-            self.client.lpush("queue:default", *(payload("Noop", number) for number in range(start, start + 1000)))
+            batch = range(start, min(start + 1000, count))
+            self.client.lpush("queue:default", *(payload("Noop", number) for number in batch))
 
     def _answers(self) -> bool:
         try:

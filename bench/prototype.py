@@ -45,8 +45,8 @@ return found
 class Prototype:
     """The loop. `run` drains `queue:default` and returns when it is empty."""
 
-    def __init__(self, socket: str) -> None:
-        client = redis.Redis(unix_socket_path=socket)
+    def __init__(self, url: str) -> None:
+        client = redis.Redis.from_url(url)
         self.sha = client.script_load(LEASE)
         self.connection = client.connection_pool.get_connection()
         self.decode = msgspec.json.Decoder().decode

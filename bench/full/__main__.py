@@ -9,6 +9,7 @@ import argparse
 import datetime as dt
 import os
 import platform
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from bench.full import page, report
 from bench.full.driver import Driver
 from bench.full.record import Record
-from bench.full.roster import PEERS, ROOT, chosen
+from bench.full.roster import PEERS, ROOT, Contestant, chosen
 from bench.full.scenario import Sizes
 from bench.full.scenarios import ALL
 from bench.full.scenarios import chosen as chosen_scenarios
@@ -30,12 +31,15 @@ def main() -> None:
     sizes = Sizes(jobs=options.jobs or (2_000 if options.quick else 100_000), quick=options.quick)
     folder = ROOT / "bench" / "out" / ("quick" if options.quick else "full")
     scenarios = chosen_scenarios(options.only)
-    records = [Record(folder, each, sizes) for each in scenarios]
-    if not options.fresh:
-        records = [record.load() for record in records]
+    contestants = chosen(options.contestants)
     if not options.report:
-        measure(options, sizes, records)
-    everything = [Record(folder, each, sizes).load(any_setup=True) for each in ALL]
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends everything it has started, as Ctrl-C does
+        forget = [each.name for each in contestants] if options.fresh else []
+        records = [
+            Record(folder, each, sizes).go_on(sizes, [*forget, *each.floors] if forget else []) for each in scenarios
+        ]
+        measure(options, sizes, contestants, records)
+    everything = [Record(folder, each, sizes).load() for each in ALL]
     publish([record for record in everything if record.rounds], scenarios, folder, to_docs=not options.quick)
 
 
@@ -53,9 +57,10 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(options: argparse.Namespace, sizes: Sizes, records: Sequence[Record]) -> None:
+def measure(
+    options: argparse.Namespace, sizes: Sizes, contestants: Sequence[Contestant], records: Sequence[Record]
+) -> None:
     """Run everything on one private Redis."""
-    contestants = chosen(options.contestants)
     if not PEERS.exists():
         print("bench: the peers are not installed: `make bench-full` does that", file=sys.stderr)
     with PrivateRedis() as server:

@@ -14,8 +14,8 @@ INTRO = """# Benchmarks
 Pillion beside its peers. This page is written by `make bench-full`; nobody edits its numbers.
 
 - Every figure is the median of runs that alternate (all contestants, then all again in the opposite order), the
-  smallest and largest run in brackets. "Pillion is better by" compares run with run of the same round: x 2 means twice as good,
-  below 1 Pillion is worse. Trust the ratios; the absolute numbers are this machine's.
+  smallest and largest run in brackets. "Pillion is better by" compares run with run of the same round: x 2 means
+  twice as good, below 1 Pillion is worse. Trust the ratios; the absolute numbers are this machine's.
 - The floor is what is possible with nothing around it: `redis-benchmark` (Redis alone), the *prototype* (Pillion's way
   to fetch and acknowledge, and no more) or the *bare loop* (`BRPOP` in ten threads, which loses jobs).
 - Every job writes its start and its end into a ledger in shared memory, the same for all. A run counts only if the

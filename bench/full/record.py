@@ -24,12 +24,23 @@ class Record:
         self.about: dict[str, Any] = {}
         self.rounds: list[dict[str, Entry]] = []
 
-    def load(self, *, any_setup: bool = False) -> Record:
-        """Take up what is there, unless it was measured at other sizes."""
+    def load(self) -> Record:
+        """Take up what is there."""
         if self._path.exists():
             kept = json.loads(self._path.read_text())
-            if any_setup or kept["setup"] == self.setup:
-                self.setup, self.rounds, self.about = kept["setup"], kept["rounds"], kept["about"]
+            self.setup, self.rounds, self.about = kept["setup"], kept["rounds"], kept["about"]
+        return self
+
+    def go_on(self, sizes: Sizes, forget: Iterable[str] = ()) -> Record:
+        """Take up what is there to add to it, without these contestants' runs. Other sizes cannot be mixed."""
+        self.load()
+        if self.setup != asdict(sizes):
+            if not sizes.quick and not forget:
+                raise SystemExit(f"bench: {self._path.name} is of {self.setup}; --fresh measures it again")
+            self.setup, self.rounds = asdict(sizes), []
+        for entries in self.rounds:
+            for name in forget:
+                entries.pop(name, None)
         return self
 
     def has(self, number: int, name: str) -> bool:

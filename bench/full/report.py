@@ -53,7 +53,9 @@ def _row(record: Record, name: str, figure: str, about: Figure) -> list[str]:
 
 def _ratio(record: Record, name: str, figure: str, about: Figure) -> str:
     pairs = record.pairs(PILLION.name, name, figure)
-    ratios = [(theirs / ours if about.less_is_better else ours / theirs) for ours, theirs in pairs if ours and theirs]
+    ratios = [
+        (theirs / ours if about.less_is_better else ours / theirs) for ours, theirs in pairs if min(ours, theirs) > 0
+    ]
     return f"x {spread(ratios, 2)}" if ratios and name != PILLION.name else ""
 
 

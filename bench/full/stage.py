@@ -19,7 +19,7 @@ from bench.full.roster import ROOT, Contestant, Order
 from bench.machine import PrivateRedis, family
 from bench.peers.ledger import Ledger
 
-STOP_S = 15.0
+STOP_S = 5.0  # for an end in order; nothing is measured any more
 LOOK_S = 0.02
 
 
@@ -78,11 +78,15 @@ class Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        everybody = self.members()
         for process in self.processes:  # with all of its children: some supervisors do not pass it on
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
         for process in self.processes:
             end(process)
+        for pid in everybody:  # those that had left the session
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._path.unlink()
         self.log.unlink(missing_ok=True)
 

@@ -40,7 +40,7 @@ def prototype(stage: Stage, sizes: Sizes) -> dict[str, float]:
     count = max(1000, sizes.jobs // 1000 * 1000)
     stage.server.fill(count)
     with stage.on(stage.cores("worker")):
-        command = [sys.executable, "bench/prototype.py", stage.server.socket]
+        command = [sys.executable, "bench/prototype.py", stage.server.url]
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     if int(stage.client.get("stat:processed") or 0) != count:
         raise RunFailed("the prototype did not run every job")

@@ -77,4 +77,5 @@ SCENARIO = Scenario(
         "cpu": Figure("% CPU idle", less_is_better=True, digits=2),
     },
     run,
+    most_rounds=3,
 )

@@ -30,4 +30,5 @@ SCENARIO = Scenario(
         "p99": Figure("ms", less_is_better=True),
     },
     run,
+    most_rounds=3,
 )
