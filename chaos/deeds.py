@@ -28,6 +28,7 @@ RAW_POISON = (
     b'{"class":"ChaosWork","args":[NaN],"jid":"%s","retry":true}',
 )
 LEASE_S = 30.0
+LONG_JOBS = 40
 
 
 class Deeds:
@@ -179,6 +180,12 @@ class Deeds:
             process.wait()
 
         return end
+
+    def _push_long_jobs(self, event: Event) -> None:
+        """So many that every thread has one in its hands."""
+        for _ in range(LONG_JOBS):
+            self._count += 1
+            self._push("critical", "ChaosWork", 2000)
 
     def _push_poison(self, event: Event) -> None:
         """One of each kind, or the one that takes processes with it."""

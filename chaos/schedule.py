@@ -94,13 +94,15 @@ def plan(seed: int, seconds: float, *, sentinel: bool = False) -> list[Event]:
 def calm(seed: int, seconds: float) -> list[Event]:
     """Nothing but deaths, far enough apart that each is got over: for figures on recovery.
 
-    First the host of one family is lost, then again and again a worker of the other is killed.
+    First the host of one family is lost, twice. Then a worker of the other is killed again and again: not before,
+    for some worker must live long enough to trust the leases (server/reaper.py).
     """
     rng = random.Random(f"{seed}/calm")
     lost, killed = rng.sample(FAMILIES, 2)
-    events = [Event(35.0, "lose host", lost, max(PAST_A_LEASE_S, seconds - 40.0), rng.random())]
-    # One worker of the other family must live long enough to trust the leases: see server/reaper.py.
-    at = 100.0
+    events: list[Event] = []
+    for at in (35.0, 35.0 + PAST_A_LEASE_S + 15.0):
+        events += [Event(at - 0.5, "push long jobs"), Event(at, "lose host", lost, PAST_A_LEASE_S, rng.random())]
+    at = events[-1].at + PAST_A_LEASE_S + 5.0
     while at < seconds - 3:
         events.append(Event(round(at, 2), "kill worker", killed, 0.0, rng.random()))
         at += rng.uniform(2.5, 4.0)
