@@ -52,7 +52,8 @@ def show(screen: Screen, verdict: Verdict, waits: dict[str, list[float]]) -> Non
         say(f"  run again, {why}: {count}")
     for what, (least, found, most) in verdict.counted.items():
         say(f"stat:{what} {found}, in the ledger {least}" + (f" to {most}" if most > least else " (exact)"))
-    say(f"buried as poison pills: {verdict.poisoned}; pushes sent twice by a client: {verdict.sent_twice}")
+    say(f"buried as poison pills: {verdict.poisoned}, of these innocent: {verdict.innocent}")
+    say(f"jobs whose push was sent twice by the client, as no reply came: {verdict.sent_twice}")
     say(
         f"Ruby's own queue, apart: {verdict.ruby_pushed} pushed, {len(verdict.ruby_lost)} lost by Sidekiq's basic fetch"
     )

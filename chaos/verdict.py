@@ -39,6 +39,7 @@ class Verdict:
     sent_twice: int = 0
     runs: int = 0
     poisoned: int = 0
+    innocent: int = 0  # of these: jobs that only happened to be there each time
     ruby_pushed: int = 0
     ruby_lost: list[str] = field(default_factory=list)
     repeated: Counter[str] = field(default_factory=Counter)
@@ -152,6 +153,7 @@ def _compare_counters(verdict: Verdict, books: Books, census: Census, found: dic
     for jid, job in census.dead.items():
         if job.get("error_class") == "pillion.errors.PoisonPill":
             verdict.poisoned += 1
+            verdict.innocent += job["class"] != "ChaosExit"
             buried = Key(jid, int(job["retry_count"]), int(job.get("generation", 0)))
             settled.discard(buried)
             failed.discard(buried)

@@ -104,10 +104,10 @@ def test_a_wrong_counter_is_found(books, name):
 
 
 def test_a_poison_pill_is_not_counted_and_not_lost(books):
-    dead = {"jid": "J", "retry_count": 0, "error_class": "pillion.errors.PoisonPill"}
+    dead = {"jid": "J", "class": "ChaosExit", "retry_count": 0, "error_class": "pillion.errors.PoisonPill"}
     nothing = dict.fromkeys(COUNTED_ONCE, 0)
     found = verdict(books(PUSHED + "2.0 start 100 J 0 0\n"), ("dead", dead), counters=nothing)
-    assert (found.faults, found.poisoned) == ({}, 1)
+    assert (found.faults, found.poisoned, found.innocent) == ({}, 1, 0)
 
 
 def test_an_audit_finds_a_loss_while_all_goes_on(books):
