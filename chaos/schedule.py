@@ -115,7 +115,7 @@ def _long_ones(rng: random.Random, seconds: float, *, sentinel: bool) -> list[Ev
     rng.shuffle(kinds)
     found: list[Event] = []
     begin = 8.0
-    for what in kinds[: int((seconds - 10) // (PAST_A_LEASE_S + 20))]:
+    for what in kinds[: max(0, int((seconds - 10) // (PAST_A_LEASE_S + 20)))]:
         target = "redis" if what == "freeze redis" else rng.choice(FAMILIES)
         lasts = 34.0 if what == "freeze redis" else PAST_A_LEASE_S
         found.append(Event(round(begin + rng.uniform(0, 8), 2), what, target, lasts, rng.random()))
