@@ -134,15 +134,14 @@ def _look_for_repetitions(verdict: Verdict, books: Books, excuses: Excuses) -> i
         reasons = [(turn, excuses.of(turn)) for turn in turns]
         whole = [turn for turn, fate in reasons if fate is None]
         again = [(turn, fate) for turn, fate in reasons if fate is not None]
-        if len(whole) > 1:
-            if not books.pushes[key.jid].sent_twice:
-                verdict.faults["unexplained"].append(_describe(books.pushes[key.jid], books))
-            else:
-                extra += len(whole) - 1
-                verdict.repeated["pushed twice, as the first push was not answered"] += len(whole) - 1
+        sent_twice = books.pushes[key.jid].sent_twice
+        if len(whole) > 1 and sent_twice:
+            verdict.repeated["pushed twice, as the first push was not answered"] += len(whole) - 1
+        elif len(whole) > 1:
+            verdict.faults["unexplained"].append(_describe(books.pushes[key.jid], books))
         for turn, fate in again[: len(turns) - 1]:
             verdict.repeated[f"{fate.why} ({'finished' if turn.how in ('end', 'fail') else 'running'})"] += 1
-        extra += len(again) if books.pushes[key.jid].sent_twice else 0
+        extra += len(turns) - 1 if sent_twice else 0
     return extra
 
 
