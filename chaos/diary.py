@@ -14,6 +14,9 @@ LEASE_LOST = "asleep past its lease"
 STOPPED = "handed back at the deadline of a stop"
 POISONED = "a job took its process with it"
 
+# After a trouble a worker tries again each second, and some connections only break at their timeout of three.
+REACHED_AGAIN_S = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class Fate:
@@ -49,7 +52,7 @@ class Diary:
     def grace(self, at: float) -> float:
         """How long before `at` a finished job may still have been without its acknowledgement in Redis.
 
-        It leaves within 10 ms; a quarter of a second, as the machine is busy. More if Redis was not to be had.
+        It leaves within 10 ms; a quarter of a second, as the machine is busy. If Redis was not to be had, since then.
         """
-        near = [(begin, end) for begin, end in self.troubles if end > at - 15 and begin < at]
-        return 0.25 + sum(min(end, at) - begin + 3.0 for begin, end in near)
+        near = [begin for begin, end in self.troubles if begin < at < end + REACHED_AGAIN_S]
+        return 0.25 + (at - min(near) if near else 0.0)
