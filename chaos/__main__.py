@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ from chaos.servers import OneServer, UnderSentinel
 
 def main() -> int:
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing that was started is left
     events = _events(given)
     repeat = f"python -m chaos --seed {given.seed} --seconds {given.seconds:g}"
     repeat += " --sentinel" * given.sentinel + " --calm" * given.calm

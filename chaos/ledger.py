@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ class Books:
         for line in sorted(_lines(folder), key=lambda words: float(words[0])):
             self._enter(line)
 
-    @property
+    @cached_property
     def ended(self) -> set[str]:
         """The jobs that have come to a good end."""
         return {turn.key.jid for turn in self.turns if turn.how == "end"}
