@@ -19,7 +19,8 @@ Pillion beside its peers. This page is written by `make bench-full`; nobody edit
 - The floor is what is possible with nothing around it: `redis-benchmark` (Redis alone), the *prototype* (Pillion's way
   to fetch and acknowledge, and no more) or the *bare loop* (`BRPOP` in ten threads, which loses jobs).
 - Every job writes its start and its end into a ledger in shared memory, the same for all. A run counts only if the
-  ledger says that every job ran; a contestant that failed is in the tables with its error.
+  ledger says that every job ran; a contestant that failed is in the tables with its error;
+  a table "runs too many" is there only where a job ran more often than it should.
 - The settings of each contestant are in [bench/peers/README.md](../bench/peers/README.md), the versions in the
   requirements files beside it. huey and Sidekiq's free edition remove a job before it runs, so they lose the
   jobs of a killed process, and save the work of acknowledging.

@@ -32,6 +32,8 @@ def tables(record: Record) -> list[Table]:
 
 def _figure(record: Record, figure: str) -> Table:
     about = record.scenario.figures[figure]
+    if figure == "extra" and not any(sum(record.values(name, figure)) for name in record.names()):
+        return Table(about.unit, [], [])  # nothing ran too often: the page says so for all
     header = ["", "Pillion is better by", about.unit]
     header += [f"share of the floor ({about.floor})"] if about.floor else []
     rows = [row for name in record.names() if (row := _row(record, name, figure, about))]
@@ -61,7 +63,8 @@ def _ratio(record: Record, name: str, figure: str, about: Figure) -> str:
 
 def _share(record: Record, name: str, figure: str, about: Figure) -> str:
     shares = [100 * value / floor for value, floor in record.pairs(name, about.floor, figure) if floor]
-    return f"{spread(shares, 0)} %" if shares and name != about.floor else ""
+    digits = 0 if shares and min(shares) >= 10 else 1
+    return f"{spread(shares, digits)} %" if shares and name != about.floor else ""
 
 
 def _steps(record: Record) -> Table:

@@ -134,7 +134,7 @@ BARE = Contestant(
     _python(OURS, "bare_jobs"),
     _bare,
     0.25,
-    {"retry": "none: a bare loop", "schedule": "none: a bare loop"},
+    {"retry": "a bare loop has none", "schedule": "a bare loop has none"},
 )
 ROSTER: tuple[Contestant, ...] = (
     PILLION,

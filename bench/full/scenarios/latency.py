@@ -27,8 +27,8 @@ SCENARIO = Scenario(
     "Push to start, idle worker",
     "One waiting worker process, jobs pushed one at a time, 20 to 50 ms after the one before started.",
     {
-        "p50": Figure("ms", less_is_better=True, digits=2, floor="bare-loop"),
-        "p99": Figure("ms", less_is_better=True, digits=2, floor="bare-loop"),
+        "p50": Figure("ms, p50", less_is_better=True, digits=2, floor="bare-loop"),
+        "p99": Figure("ms, p99", less_is_better=True, digits=2, floor="bare-loop"),
     },
     run,
 )
