@@ -16,7 +16,7 @@ from chaos.diary import Diary
 from chaos.ledger import Books
 from chaos.report import Screen
 from chaos.schedule import Event
-from chaos.servers import Server
+from chaos.servers import PATIENT_S, Server
 from chaos.verdict import Verdict, audit, judge
 from chaos.world import World, wait_until
 
@@ -66,13 +66,13 @@ class Driver:
         for kind in list(self.world.producers):
             self.world.kill_producer(kind)
         self.world.server.heal()
-        with self.world.server.client() as raw:
+        with self.world.server.client(PATIENT_S) as raw:
             raw.delete("paused")
             return self._comes_to_rest(raw) or (self._search_for_orphans(raw) and self._comes_to_rest(raw))
 
     def verdict(self) -> Verdict:
         """Stop the workers and judge."""
-        with self.world.server.client() as raw:
+        with self.world.server.client(PATIENT_S) as raw:
             self._stop_workers()
             books = Books(self.world.ledger)
             found = judge(books, Census(raw), self.diary, counters(raw))

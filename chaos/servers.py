@@ -14,6 +14,10 @@ import redis
 from chaos.proxy import Proxy
 from chaos.support import SERVICE, RedisProcess, Watched, find_binary
 
+# While Redis is stopped the driver must not be, or all that follows comes late.
+IMPATIENT_S = 1.0
+PATIENT_S = 20.0
+
 
 class OneServer:
     """A redis-server that is killed, paused and filled, and a line to it that is slow or breaks."""
@@ -24,9 +28,9 @@ class OneServer:
         self.urls = {"east": self.process.url, "west": self.line.url}
         self.environ: dict[str, str] = {}
 
-    def client(self) -> redis.Redis:
+    def client(self, timeout_s: float = IMPATIENT_S) -> redis.Redis:
         """A new client of whoever is the master now."""
-        return self.process.client()
+        return _with_timeout(self.process.client(), timeout_s)
 
     def heal(self) -> None:
         """End whatever an event has left behind."""
@@ -49,8 +53,9 @@ class UnderSentinel:
         self.urls = {"east": self._watched.url, "west": self._watched.url}
         self.environ = {"CHAOS_SENTINEL": str(self._watched.port), "CHAOS_SERVICE": SERVICE}
 
-    def client(self) -> redis.Redis:
-        return self._pair()[0].client()
+    def client(self, timeout_s: float = IMPATIENT_S) -> redis.Redis:
+        """A new client of whoever is the master now."""
+        return _with_timeout(self._pair()[0].client(), timeout_s)
 
     def fail_over(self) -> None:
         """Hold all writes, wait until the replica has everything, and make it the master."""
@@ -77,6 +82,11 @@ class UnderSentinel:
                 return found if roles[0] == "master" else (found[1], found[0])
             time.sleep(0.02)
         raise AssertionError("there is no master")
+
+
+def _with_timeout(client: redis.Redis, timeout_s: float) -> redis.Redis:
+    client.connection_pool.connection_kwargs["socket_timeout"] = timeout_s
+    return client
 
 
 def _role(server: RedisProcess) -> str:
