@@ -15,7 +15,7 @@ from datetime import date
 from typing import Any, ClassVar
 
 import redis
-from engine_model import POISON_AT, Model, Owner, jid_of
+from engine_model import POISON_AT, Model, Owner, jid_of, places
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -42,34 +42,6 @@ orders = st.sampled_from([["high", "low"], ["low", "high"], ["high"], ["low"]])
 picks = st.integers(0, 30)
 moments = st.integers(0, 5)
 lost = st.booleans()
-
-_DUMP = """
-local found = {}
-for _, key in ipairs(redis.call('KEYS', '*')) do
-  local kind = redis.call('TYPE', key).ok
-  if kind == 'list' then found[#found + 1] = {key, kind, redis.call('LRANGE', key, 0, -1)}
-  elseif kind == 'hash' then found[#found + 1] = {key, kind, redis.call('HGETALL', key)}
-  elseif kind == 'zset' then found[#found + 1] = {key, kind, redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')} end
-end
-return found
-"""
-
-
-def places(raw: redis.Redis) -> dict[str, object]:
-    """The keys that hold jobs: lists with the next to run first, hashes by token, sets with their scores."""
-    found: dict[str, object] = {}
-    for key, kind, values in raw.eval(_DUMP, 0):  # type: ignore[union-attr]
-        name = key.decode()
-        if name == "pl:owners":
-            continue
-        pairs = zip(values[::2], values[1::2], strict=False)
-        if kind == b"list":
-            found[name] = values[::-1]
-        elif kind == b"hash":
-            found[name] = {int(token): payload for token, payload in pairs}
-        else:
-            found[name] = {member: float(score) for member, score in pairs}
-    return found
 
 
 @dataclass
@@ -375,9 +347,9 @@ class Engine(RuleBasedStateMachine):
 
     @invariant()
     def recoveries_are_counted(self) -> None:
-        counts = {jid: count for jid, count in self.model.recoveries.items() if count}
-        found = {key.rpartition(b":")[2]: int(self.raw.get(key) or 0) for key in self.raw.keys("pl:recovered:*")}  # type: ignore[union-attr, arg-type]
-        assert found == counts
+        names: list[bytes] = self.raw.keys("pl:recovered:*")  # type: ignore[assignment]
+        found = {name.rpartition(b":")[2]: int(self.raw.get(name) or 0) for name in names}  # type: ignore[arg-type]
+        assert found == dict(self.model.recoveries)
 
     @invariant()
     def every_settled_run_is_counted_once(self) -> None:

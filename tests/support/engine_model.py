@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+import redis
+
 AFTER_ALL_TOKENS = 2**52  # tokens of what a dead process's wait list held
 POISON_AT = 3
 
@@ -193,3 +195,32 @@ class Model:
             payloads += [payload for jobs in me.inflight.values() for payload in jobs.values()]
             payloads += [payload for jobs in me.wait.values() for payload in jobs]
         return Counter([*map(jid_of, payloads), *self.finished])
+
+
+_DUMP = """
+local found = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local kind = redis.call('TYPE', key).ok
+  if kind == 'list' then found[#found + 1] = {key, kind, redis.call('LRANGE', key, 0, -1)}
+  elseif kind == 'hash' then found[#found + 1] = {key, kind, redis.call('HGETALL', key)}
+  elseif kind == 'zset' then found[#found + 1] = {key, kind, redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')} end
+end
+return found
+"""
+
+
+def places(raw: redis.Redis) -> dict[str, object]:
+    """The keys that hold jobs: lists with the next to run first, hashes by token, sets with their scores."""
+    found: dict[str, object] = {}
+    for key, kind, values in raw.eval(_DUMP, 0):  # type: ignore[union-attr]
+        name = key.decode()
+        if name == "pl:owners":
+            continue
+        pairs = zip(values[::2], values[1::2], strict=False)
+        if kind == b"list":
+            found[name] = values[::-1]
+        elif kind == b"hash":
+            found[name] = {int(token): payload for token, payload in pairs}
+        else:
+            found[name] = {member: float(score) for member, score in pairs}
+    return found
