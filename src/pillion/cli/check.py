@@ -147,8 +147,9 @@ def queues(
 ) -> Task:
     """Do too many jobs wait, too long, or fail?
 
-    WARNING above a threshold, CRITICAL above twice of it. Sizes: critical 100, default 1000, low 5000,
-    other queues 1000. Failures are those of one job class in the last 5 minutes, from the metrics.
+    WARNING above a threshold; CRITICAL if more than twice as many wait, or twice as long. Sizes: critical
+    100, default 1000, low 5000, other queues 1000. Failures are those of one job class in the last 5
+    minutes, from the metrics; they are a WARNING however many.
     """
     from pillion.features.health import Thresholds
     from pillion.features.health.thresholds import SIZES
