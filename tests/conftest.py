@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,11 @@ from pillion.storage.target import resolve_url
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # so that every test can import what lies there
 
 from redis_process import RedisProcess, find_binary
+
+# A shell starts what it runs in the background with SIGINT ignored, and so would be every process that a
+# test starts, though it is to be interrupted by Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
