@@ -34,10 +34,12 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))  # so that every test
 
 from redis_process import RedisProcess, find_binary
 
-# A shell starts what it runs in the background with SIGINT ignored, and so would be every process that a
-# test starts, though it is to be interrupted by Ctrl-C.
+# What a shell runs in the background, or under nohup, is started with these signals ignored, and so would be
+# every process that a test starts, though it is to be stopped by them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

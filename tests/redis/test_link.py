@@ -79,7 +79,7 @@ def test_no_op_overtakes_another_after_the_scripts_were_flushed(storage, raw):
     """Else a fetch that empties the private list would come before the adoption of a job that runs from there."""
     scripts = [script("adopt"), script("fetch")]
     link = Link(storage.link_connection, storage.explain, scripts)
-    fetch = call("fetch", ("q", "{q}:i", "{q}:w"), (0, 1, 2, 1), list)
+    fetch = call("fetch", ("q", "{q}:i", "{q}:w"), (0, 1, 2, 1, "paused"), list)
     adopt = call("adopt", ("{q}:w", "{q}:i"), (1, "job"), int)
     link.exchange([])
     raw.script_flush()

@@ -31,7 +31,7 @@ class FetchLine:
     def _answer(self, op: Op[Any]) -> Any:
         if op.script is None or op.script.name != "fetch":
             return 0
-        self.drained.append(op.args[-1] == 1)
+        self.drained.append(op.args[-2] == 1)
         answer = self.fetches.pop(0)
         if isinstance(answer, BaseException):
             raise answer
