@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -33,6 +34,12 @@ from pillion.storage.target import resolve_url
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # so that every test can import what lies there
 
 from redis_process import RedisProcess, find_binary
+
+# How fast examples are made and run says something about the machine only.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 # What a shell runs in the background, or under nohup, is started with these signals ignored, and so would be
 # every process that a test starts, though it is to be stopped by them.
