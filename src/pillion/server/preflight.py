@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pillion.errors import RedisError, RedisRefused, RedisUnavailable
 from pillion.storage.ops.base import command
+from pillion.storage.ops.server import parse_info
 from pillion.storage.sync import Storage
 
 log = logging.getLogger("pillion")
@@ -38,13 +39,6 @@ def check_redis(storage: Storage, *, warn: bool = True) -> str:
     for warning in warnings_for(info) if warn else ():
         log.warning("%s", warning)
     return version
-
-
-def parse_info(reply: bytes) -> dict[str, str]:
-    """Read the reply of INFO: lines `name:value`, with `# Section` lines between them."""
-    lines = reply.decode("utf-8", "replace").splitlines()
-    pairs = (line.partition(":") for line in lines if line and not line.startswith("#"))
-    return {name: value for name, _, value in pairs}
 
 
 def is_too_old(version: str) -> bool:
