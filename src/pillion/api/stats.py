@@ -10,6 +10,7 @@ from pillion.api.fleet import DEFAULT, Fleet
 from pillion.api.plan import Plan, ask, ask_all
 from pillion.api.record import JobData
 from pillion.errors import ConfigError
+from pillion.storage.ops import push as push_ops
 from pillion.storage.ops import stats as ops
 from pillion.wire import keys
 
@@ -98,7 +99,7 @@ class Stats:
         counters = (ops.total(keys.STAT_PROCESSED), ops.total(keys.STAT_FAILED), *map(ops.job_set_size, names))
         lists = (ops.identities(), ops.queue_names(), ops.paused_queues())
         processed, failed, scheduled, retry, dead, listed, queues, paused = yield from ask_all((*counters, *lists))
-        of_queues = [op for name in queues for op in (ops.queue_length(name), ops.oldest_payload(name))]
+        of_queues = [op for name in queues for op in (push_ops.queue_size(name), push_ops.oldest_job(name))]
         answers = yield from ask_all([*map(ops.busy, listed), *of_queues])
         now_s = self.fleet.clock()
         summaries = _summaries(queues, answers[len(listed) :], paused, now_s)
@@ -155,7 +156,7 @@ class Stats:
     @call("LINDEX", cost="O(1)")
     def default_queue_latency(self) -> Plan[float]:
         """How long the oldest job of the queue `default` has waited, in seconds; 0.0 if none waits."""
-        payload = yield from ask(ops.oldest_payload(_DEFAULT_QUEUE))
+        payload = yield from ask(push_ops.oldest_job(_DEFAULT_QUEUE))
         return _latency_s(payload, self.fleet.clock())
 
     @call("SMEMBERS", "LLEN", "LINDEX", cost="O(Q), Q = queues; one payload of each queue travels", trips="1 or 2")
@@ -163,7 +164,7 @@ class Stats:
         """Every queue with its size and latency and whether it is paused, the largest first."""
         queues, paused = yield from ask_all([ops.queue_names(), ops.paused_queues()])
         answers = yield from ask_all(
-            [op for name in queues for op in (ops.queue_length(name), ops.oldest_payload(name))]
+            [op for name in queues for op in (push_ops.queue_size(name), push_ops.oldest_job(name))]
         )
         return _summaries(queues, answers, paused, self.fleet.clock())
 
@@ -177,7 +178,7 @@ class Stats:
 
     def _sizes(self) -> Plan[dict[str, int]]:
         names = yield from ask(ops.queue_names())
-        sizes = yield from ask_all([ops.queue_length(name) for name in names])
+        sizes = yield from ask_all([push_ops.queue_size(name) for name in names])
         return dict(zip(names, sizes, strict=True))
 
 

@@ -55,16 +55,6 @@ def paused_queues() -> Op[list[str]]:
     return Op(("SMEMBERS", keys.PAUSED), _texts)
 
 
-def queue_length(name: str) -> Op[int]:
-    """How many jobs wait in a queue."""
-    return Op(("LLEN", keys.queue(name)), int)
-
-
-def oldest_payload(name: str) -> Op[bytes | None]:
-    """The job of a queue that runs next; None if it is empty."""
-    return Op(("LINDEX", keys.queue(name), -1), raw)
-
-
 def number(reply: Any) -> int:
     """A counter's value; 0 for what is missing or no whole number."""
     try:
