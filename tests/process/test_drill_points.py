@@ -47,17 +47,23 @@ class Scene:
 
     def boot(self, trap: str, *args: str) -> Run:
         """Start it, not waiting until it is ready."""
+        self._raw.config_resetstat()
         environ = {"PILLION_DRILL_TRAP": trap, "PYTHONPATH": f"{SUPPORT}:{os.environ.get('PYTHONPATH', '')}"}
         self.run = self._start("-c", "1", "-t", "60", *args, app=APP, environ=environ)
         return self.run
 
     def wait_idle(self) -> None:
         """Wait until it waits for jobs: the next one comes by a blocking move."""
-        wait_until(
-            lambda: any(client["cmd"] == "blmove" for client in self._raw.client_list()),
-            "a blocking move",
-            lambda: self.run.log,
-        )
+        wait_until(self._waits_for_good, "a blocking move", lambda: self.run.log)
+
+    def _waits_for_good(self) -> bool:
+        """Whether a move blocks that has been armed after the worker was told of its subscription.
+
+        Being told makes it call off its first move and look at the paused queues; a job that comes just then
+        comes by that fetch.
+        """
+        called_off = "cmdstat_client|unblock" in self._raw.info("commandstats")
+        return called_off and any("b" in client["flags"] for client in self._raw.client_list())
 
     def hold_still(self) -> None:
         """Whoever dies from now on is not looked after before `go_on`."""
