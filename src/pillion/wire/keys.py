@@ -32,6 +32,7 @@ STAT_TTL_S: Final = 157_680_000  # five years of 365 days
 PROCESS_TTL_S: Final = 60
 SIGNAL_TTL_S: Final = 60
 ITERATION_TTL_S: Final = 2_592_000  # 30 days
+PROGRESS_TTL_S: Final = 3600
 ALIVE_TTL_S: Final = 30
 RECOVERY_TTL_S: Final = 72 * 3600
 ROLLUP_MINUTE_TTL_S: Final = 8 * 3600
@@ -89,6 +90,11 @@ def recoveries(jid: str) -> str:
 def iteration(jid: str) -> str:
     """Hash with how far an iterable job has come (wire-format 10)."""
     return f"it-{jid}"
+
+
+def progress(jid: str) -> str:
+    """String with how far a job is, in percent (F137)."""
+    return f"job:progress:{jid}"
 
 
 def stat_day(stat_key: str, day: date) -> str:

@@ -1,12 +1,11 @@
-"""Looking at processes, at what they run, at iterations and profiles, as ops (wire-format 7, 10, 11)."""
+"""Looking at processes, at what they run, and at profiles, as ops (wire-format 7, 11)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pillion.storage.ops.base import Arg, Op, call, command, raw, script
-from pillion.storage.ops.stats import number
+from pillion.storage.ops.base import Arg, Op, command, raw, script
 from pillion.wire import keys
 
 PROCESS_FIELDS = ("info", "concurrency", "busy", "beat", "quiet", "rss", "rtt_us")
@@ -49,19 +48,6 @@ def works(identity: bytes) -> list[Op[Fields]]:
     """What a process is running: thread id to work JSON, under its key of today and that of Sidekiq up to 6.4.1."""
     name = identity.decode(errors="replace")
     return [Op(("HGETALL", key), _map) for key in (keys.work(name), keys.work_before_6_4_2(name))]
-
-
-# -- iterations --------------------------------------------------------------------------------------
-
-
-def iteration(jid: str) -> Op[Fields]:
-    """How far an iterable job has come; empty if nothing is known."""
-    return Op(("HGETALL", keys.iteration(jid)), _map)
-
-
-def cancel_iteration(jid: str, now_s: int) -> Op[int]:
-    """Mark an iterable job as cancelled; returns when that was done first (epoch seconds)."""
-    return call("cancel_iteration", (keys.iteration(jid),), (now_s, keys.ITERATION_TTL_S), number)
 
 
 # -- profiles ----------------------------------------------------------------------------------------
