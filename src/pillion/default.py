@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pillion.client import AsyncClient, Client
 from pillion.config import Config
@@ -21,20 +21,37 @@ Block = Callable[[Config], Any]
 B = TypeVar("B", bound=Block)
 
 
+class StandIns(Protocol):
+    """Makes the clients that jobs are pushed with instead of the real ones: see `pillion.testing`."""
+
+    def client(self, config: Config) -> Client:
+        """A client for threads."""
+        ...
+
+    def async_client(self, config: Config) -> AsyncClient:
+        """A client for asyncio."""
+        ...
+
+
 class Default:
     """The Home of the jobs of this process. Safe to use from many threads, and in a child after a fork."""
+
+    _real: Client | None
+    _real_async: AsyncClient | None
+    _client: Client | None  # in use: the real one, or what stands in for it
+    _async_client: AsyncClient | None
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._registry = Registry()
         self._abandoned: list[object] = []
+        self._stand_ins: StandIns | None = None
         self._forget()
 
     def _forget(self) -> None:
         self._config: Config | None = None
         self._is_server = False
-        self._client: Client | None = None
-        self._async_client: AsyncClient | None = None
+        self._take(None)
         self._server_blocks: list[Block] = []
         self._client_blocks: list[Block] = []
 
@@ -96,19 +113,59 @@ class Default:
     def reset(self) -> None:
         """Forget settings, clients and blocks, and close what was opened. Jobs stay registered. For tests."""
         with self._lock:
-            opened = self._client
+            opened = self._real
             self._forget()
         close = getattr(opened.storage, "close", None) if opened is not None else None
         if close is not None:
             close()
 
+    # -- what testing does -------------------------------------------------------------------------
+
+    @property
+    def stand_ins(self) -> StandIns | None:
+        """Who makes the clients, if those are not real."""
+        return self._stand_ins
+
+    def stand_in(self, stand_ins: StandIns | None) -> None:
+        """From now on clients are made by `stand_ins`; None: the real ones are used again, as they were.
+
+        It outlives `install` and `reset`: what must not reach Redis does not, whatever a test sets up.
+        """
+        with self._lock:
+            self._stand_ins = stand_ins
+            self._client = self._async_client = None
+
+    def real_client(self) -> Client:
+        """The client that talks to Redis, opened at first use, whoever stands in for it."""
+        with self._lock:
+            if self._real is None:
+                from pillion.storage.connect import open_storage
+
+                config = self.config()
+                self._real = Client(open_storage(config), config)
+            return self._real
+
+    def real_async_client(self) -> AsyncClient:
+        """As `real_client`, for asyncio."""
+        with self._lock:
+            if self._real_async is None:
+                from pillion.storage.connect import open_async_storage
+
+                config = self.config()
+                self._real_async = AsyncClient(open_async_storage(config), config)
+            return self._real_async
+
     # -- inside ----------------------------------------------------------------------------------
 
     def _use(self, config: Config, client: Client | None) -> None:
         if config is not self._config or client is not None:
-            self._client = client
-            self._async_client = None
+            self._take(client)
         self._config = _bound(config)
+
+    def _take(self, client: Client | None) -> None:
+        """What talks to Redis is now `client`, or else what is opened when it is needed."""
+        self._real = client
+        self._client = self._real_async = self._async_client = None
 
     def _make_config(self) -> Config:
         with self._lock:
@@ -124,28 +181,24 @@ class Default:
     def _open(self) -> Client:
         with self._lock:
             if self._client is None:
-                from pillion.storage.connect import open_storage
-
-                config = self.config()
-                self._client = Client(open_storage(config), config)
+                stand_ins = self._stand_ins
+                self._client = self.real_client() if stand_ins is None else stand_ins.client(self.config())
             return self._client
 
     def _open_async(self) -> AsyncClient:
         with self._lock:
             if self._async_client is None:
-                from pillion.storage.connect import open_async_storage
-
-                config = self.config()
-                self._async_client = AsyncClient(open_async_storage(config), config)
+                stand_ins = self._stand_ins
+                made = self.real_async_client() if stand_ins is None else stand_ins.async_client(self.config())
+                self._async_client = made
             return self._async_client
 
     def after_fork(self) -> None:
         """In a forked child: open everything anew. The parent's sockets are kept, unused, lest closing them
         here says goodbye on the parent's behalf."""
-        self._abandoned.append((self._client, self._async_client))
+        self._abandoned.append((self._real, self._real_async))
         self._lock = threading.RLock()
-        self._client = None
-        self._async_client = None
+        self._take(None)
 
 
 def _bound(config: Config) -> Config:
