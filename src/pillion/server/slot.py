@@ -10,6 +10,7 @@ inside C code gets it when it comes back; the process does not wait for that.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -103,7 +104,8 @@ class Slot:
         """Run an async job to its end, on this thread's own event loop."""
         if self._runner is None:
             self._runner = asyncio.Runner()
-        return self._runner.run(_as_coroutine(awaitable))
+        # A runner keeps the context it was made in: without this, every job of the thread would see the first one's.
+        return self._runner.run(_as_coroutine(awaitable), context=contextvars.copy_context())
 
     def close(self) -> None:
         """The thread ends."""
