@@ -3,6 +3,7 @@
     BaseException
      ├─ Shutdown                    the process must stop: raised inside user code at the deadline
      └─ Interrupted                 a job stopped early on purpose and wants to go on later
+         └─ Postponed               ... at a moment that it names
     Exception
      └─ PillionError
          ├─ ConfigError             an option is wrong: names the option, what was expected, what came
@@ -14,6 +15,8 @@
          ├─ JobArgumentError        the payload's arguments do not fit the job's `perform`
          ├─ PoisonPill              a job that was running each time its process died
          ├─ RetryableError          wraps a known, passing error: retried, but not worth an alarm
+         │   ├─ LockNotAcquired     somebody else has the lock
+         │   └─ CircuitOpen         a service has failed so often that it is left alone for a while
          └─ RedisError              the Redis server, as seen from here
              ├─ RedisUnavailable    cannot be reached or does not answer (names host and port)
              ├─ RedisRefused        answers, but will not write: read-only, full, no permission
@@ -116,6 +119,22 @@ class RetryableError(PillionError):
             self.__cause__ = self.original
 
 
+class LockNotAcquired(RetryableError):
+    """Somebody else has the lock `key`. Raised in a job, the job is retried."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"The lock {key!r} is held by another run. A job is retried later.")
+
+
+class CircuitOpen(RetryableError):
+    """The service `name` has failed so often that it is not called for another `retry_in_s` seconds."""
+
+    def __init__(self, name: str, retry_in_s: float) -> None:
+        self.name, self.retry_in_s = name, retry_in_s
+        super().__init__(f"The circuit {name!r} is open: no calls for another {retry_in_s:.0f} s.")
+
+
 class RedisError(PillionError):
     """Something is wrong between this process and its Redis."""
 
@@ -138,3 +157,11 @@ class Shutdown(BaseException):
 
 class Interrupted(BaseException):
     """Raised by a job that stops early and wants to be queued again. Do not catch it."""
+
+
+class Postponed(Interrupted):
+    """Raised by a job that stops early and wants to run again in `delay_s` seconds; no retry is spent."""
+
+    def __init__(self, delay_s: float, reason: str = "") -> None:
+        self.delay_s = delay_s
+        super().__init__(reason or f"to run again in {delay_s:g} s")

@@ -6,7 +6,7 @@
 | Retry       | `retry`, due at `at_s`                         | +1        | +1     |
 | Dead        | `dead`                                         | +1        | +1     |
 | Discard     | nowhere: it may not be tried again             | +1        | +1     |
-| Reschedule  | its queue, behind all waiting work             | +1        |        |
+| Reschedule  | its queue, behind all waiting work; `schedule` | +1        |        |
 | Malformed   | `dead`, byte for byte: it never was a job      |           |        |
 | Broken      | `dead`, byte for byte: we failed, not the job  |           |        |
 | Abandoned   | in flight, until it is handed back unchanged   |           |        |
@@ -54,10 +54,11 @@ class Discard:
 
 @dataclass(slots=True, frozen=True)
 class Reschedule:
-    """The job stopped on purpose and goes to the end of `queue`."""
+    """The job stopped on purpose and goes to the end of `queue`: now, or at `at_s` (epoch seconds)."""
 
     queue: str
     payload: bytes
+    at_s: float | None = None
 
 
 @dataclass(slots=True, frozen=True)

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from pillion.definition.registry import JobDefinition
-from pillion.errors import DecodeError, Interrupted, JobArgumentError, UnknownJobClass
+from pillion.errors import DecodeError, Interrupted, JobArgumentError, Postponed, UnknownJobClass
 from pillion.log import JobLog
 from pillion.middleware import ServerChain
 from pillion.server.observers import Observers
@@ -22,7 +22,7 @@ from pillion.server.slot import Slot
 from pillion.server.unit_of_work import UnitOfWork
 from pillion.wire.codec import dumps, loads_job
 from pillion.wire.failure import is_shutdown
-from pillion.wire.payload import for_queue
+from pillion.wire.payload import for_queue, for_schedule
 
 
 class Processor:
@@ -62,6 +62,8 @@ class Processor:
                 self._run_logged(definition, payload, slot)
             else:
                 self._run(definition, payload, slot)
+        except Postponed as exc:
+            return self._postpone(unit, exc.delay_s)
         except Interrupted:
             return self._reschedule(payload)
         except BaseException as exc:  # noqa: BLE001 - a job may raise anything
@@ -129,6 +131,10 @@ class Processor:
     def _reschedule(self, payload: dict[str, Any]) -> Outcome:
         again = for_queue(payload, int(self._now_s() * 1000))
         return Reschedule(str(again["queue"]), dumps(again))
+
+    def _postpone(self, unit: UnitOfWork, delay_s: float) -> Outcome:
+        later = for_schedule({"queue": unit.queue, **loads_job(unit.raw)})  # without what middleware did to it
+        return Reschedule(unit.queue, dumps(later), self._now_s() + delay_s)
 
     def _judge(self, unit: UnitOfWork, exc: BaseException, definition: JobDefinition | None) -> Outcome:
         # The bytes are parsed anew: what middleware did to the payload is for this run only.

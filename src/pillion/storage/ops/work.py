@@ -167,6 +167,11 @@ def retry_steps(payload: bytes, at_s: float) -> tuple[Step, ...]:
     return (("ZADD", keys.RETRY, at_s, payload),)
 
 
+def schedule_steps(payload: bytes, at_s: float) -> tuple[Step, ...]:
+    """Put a payload into the schedule, due at `at_s`."""
+    return (("ZADD", keys.SCHEDULE, at_s, payload),)
+
+
 def push_steps(queue: str, payload: bytes) -> tuple[Step, ...]:
     """Put a payload at the end of a queue, behind all waiting work. The move comes first, see settle.lua."""
     return (("LPUSH", keys.queue(queue), payload), ("SADD", keys.QUEUES, queue))

@@ -1,0 +1,73 @@
+"""The engine around in-job helpers: a job that postpones itself, and async jobs that see nothing of the one before."""
+
+import json
+import threading
+import time
+from contextvars import ContextVar
+
+import pytest
+from engine import Engine, payload, until
+
+from pillion import log
+from pillion.errors import Postponed
+
+VAR = ContextVar("VAR", default="unset")
+
+
+@pytest.fixture
+def engine(storage):
+    engine = Engine(storage)
+    yield engine
+    engine.stop()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_postponed_job_waits_in_the_schedule_and_no_retry_is_spent(engine, raw, is_async):
+    def later(number):
+        raise Postponed(300)
+
+    async def later_async(number):
+        raise Postponed(300)
+
+    engine.job("Later", later_async if is_async else later, is_async=is_async)
+    job = payload("Later", 2**70, custom="kept", enqueued_at=5)
+    engine.config.server_middleware.add(lambda job, payload, queue, next_: (payload.update(custom=object()), next_()))
+    raw.lpush("queue:default", job)
+    engine.start()
+    until(lambda: raw.zcard("schedule") == 1)
+    ((stored, at_s),) = raw.zrange("schedule", 0, 0, withscores=True)
+    expected = json.loads(job)
+    del expected["enqueued_at"]
+    assert json.loads(stored) == expected
+    assert 290 < at_s - time.time() <= 300
+    until(lambda: raw.get("stat:processed") == b"1")
+    assert (raw.get("stat:failed"), raw.exists("retry"), engine.reports) == (None, 0, [])
+    assert not raw.exists(engine.inflight())
+
+
+def test_a_postponed_job_without_a_queue_comes_back_to_the_one_it_was_taken_from(engine, raw):
+    def later():
+        raise Postponed(300)
+
+    engine.job("Later", later)
+    raw.lpush("queue:default", b'{"class":"Later","args":[],"jid":"1"}')
+    engine.start()
+    until(lambda: raw.zcard("schedule") == 1)
+    assert json.loads(raw.zrange("schedule", 0, 0)[0])["queue"] == "default"
+
+
+def test_each_async_job_sees_its_own_facts_and_none_of_the_variables_of_the_one_before(engine, raw):
+    seen, done = [], threading.Event()
+
+    async def look(number):
+        seen.append((number, log.context()["args"], VAR.get()))
+        VAR.set(f"left by {number}")
+        if number == 3:
+            done.set()
+
+    engine.config.concurrency = 1
+    engine.job("Look", look, is_async=True)
+    raw.lpush("queue:default", *[payload("Look", number) for number in (1, 2, 3)])
+    engine.start()
+    assert done.wait(10)
+    assert seen == [(1, [1], "unset"), (2, [2], "unset"), (3, [3], "unset")]
