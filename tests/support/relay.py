@@ -58,10 +58,11 @@ class Relay:
                 threading.Thread(target=self._replies, args=(server, client), daemon=True).start()
 
     def _requests(self, client: socket.socket, server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # a client that closes with a reply unread resets its line
             while data := client.recv(1 << 20):
                 self.packets.append(data)
                 server.sendall(data)
+        with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_WR)
 
     def _replies(self, server: socket.socket, client: socket.socket) -> None:
@@ -71,6 +72,7 @@ class Relay:
                     self._losing.clear()
                     break
                 client.sendall(data)
+        with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
 
 
