@@ -1,21 +1,21 @@
 """`python -m bench.full`: Pillion against every peer, scenario by scenario. `make bench-full` prepares what it needs.
 
-May be stopped at any time: what was measured is kept in bench/out, and the next call goes on from there.
+All of it takes 25 minutes on two quiet cores; nothing else should run meanwhile. It may be stopped at any time: what
+was measured is kept in bench/out, and the next call goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime as dt
-import os
-import platform
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.full import page, report
-from bench.full.driver import Driver
+from bench.full import compare, page, report
+from bench.full.driver import Driver, cells
+from bench.full.machine_facts import about, versions
+from bench.full.progress import Screen
 from bench.full.record import Record
 from bench.full.roster import PEERS, ROOT, Contestant, chosen
 from bench.full.scenario import Sizes
@@ -24,12 +24,17 @@ from bench.full.scenarios import chosen as chosen_scenarios
 from bench.full.stage import Stage
 from bench.machine import PrivateRedis
 
+PATIENCE_S = 60
+
 
 def main() -> None:
     """Measure what is asked for and not there yet, and report all that is there."""
     options = arguments()
-    sizes = Sizes(jobs=options.jobs or (2_000 if options.quick else 100_000), quick=options.quick)
-    folder = ROOT / "bench" / "out" / ("quick" if options.quick else "full")
+    if options.compare:
+        raise SystemExit(compared(*options.compare))
+    sizes = Sizes(jobs=options.jobs or (2_000 if options.quick else 200_000), quick=options.quick)
+    name = "quick" if options.quick else "full"
+    folder = ROOT / "bench" / "out" / (options.out or name)
     scenarios = chosen_scenarios(options.only)
     contestants = chosen(options.contestants)
     if not options.report:
@@ -40,7 +45,9 @@ def main() -> None:
         ]
         measure(options, sizes, contestants, records)
     everything = [Record(folder, each, sizes).load() for each in ALL]
-    publish([record for record in everything if record.rounds], scenarios, folder, to_docs=not options.quick)
+    kept = [record for record in everything if record.rounds]
+    to_docs = not options.quick and not options.out
+    publish(kept, scenarios, folder, to_docs=to_docs or options.docs, beside=options.beside)
 
 
 def arguments() -> argparse.Namespace:
@@ -48,11 +55,15 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.full", description=__doc__)
     parser.add_argument("--only", default="", help="scenarios, by name or beginning: drain,latency")
     parser.add_argument("--contestants", default="", help="contestants: pillion,celery")
-    parser.add_argument("--rounds", type=int, help="rounds of each scenario (5; 1 if quick)")
-    parser.add_argument("--jobs", type=int, help="no-op jobs of a drain (100,000; 2,000 if quick)")
-    parser.add_argument("--quick", action="store_true", help="tiny runs that show that everything works")
+    parser.add_argument("--rounds", type=int, help="rounds of everything (else 3 to 5, and 2 for slow contestants)")
+    parser.add_argument("--jobs", type=int, help="Pillion's no-op jobs in a drain (200,000; 2,000 if quick)")
+    parser.add_argument("--quick", action="store_true", help="tiny runs that show that everything works: 8 minutes")
+    parser.add_argument("--out", default="", help="keep this run under bench/out/NAME, and its page there")
     parser.add_argument("--fresh", action="store_true", help="measure again what is there already")
     parser.add_argument("--report", action="store_true", help="measure nothing, only report")
+    parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md, also with --out")
+    parser.add_argument("--beside", type=Path, metavar="RUN", help="put a second run (its folder) on the page")
+    parser.add_argument("--compare", nargs=2, type=Path, metavar="RUN", help="print the ratios of two runs, and go")
     parser.add_argument("--pin", choices=("auto", "none"), default="auto", help="whether processes get their own cores")
     return parser.parse_args()
 
@@ -63,44 +74,42 @@ def measure(
     """Run everything on one private Redis."""
     if not PEERS.exists():
         print("bench: the peers are not installed: `make bench-full` does that", file=sys.stderr)
-    with PrivateRedis() as server:
-        stage = Stage(server, pinned=options.pin == "auto", patience_s=60 if sizes.quick else 300)
-        driver = Driver(stage, sizes, options.rounds or (1 if sizes.quick else 5), contestants)
+    todo = cells(records, contestants, options.rounds or (1 if sizes.quick else None))
+    installed = versions()
+    with PrivateRedis() as server, Screen(sum(cell.expected_s for cell in todo)) as screen:
+        stage = Stage(server, pinned=options.pin == "auto", patience_s=PATIENCE_S)
+        driver = Driver(stage, sizes, screen)
         for record in records:
-            record.about = about(stage)
-            try:
-                driver.measure(record)
-            except KeyboardInterrupt:
-                print("\nbench: stopped; the same command goes on from here", file=sys.stderr)
-                return
+            record.about, record.versions = about(stage), installed
+        try:
+            for cell in todo:
+                driver.measure(cell)
+        except KeyboardInterrupt:
+            print("\nbench: stopped; the same command goes on from here", file=sys.stderr)
 
 
-def about(stage: Stage) -> dict[str, str]:
-    """When, on what, and which cores were whose."""
-    text = "nothing was pinned"
-    if stage.pinned:
-        redis, worker = (",".join(map(str, stage.cores(role))) for role in ("redis", "worker"))
-        text = f"Redis and clients on core {redis}, one worker process on {worker}, several on all"
-    version = str(stage.client.info("server")["redis_version"])
-    machine = f"{os.cpu_count()} cores, {processor()}, Python {platform.python_version()}, Redis {version} over TCP"
-    return {"date": dt.datetime.now(dt.UTC).date().isoformat(), "machine": machine, "pinned": text}
+def compared(one: Path, other: Path) -> int:
+    """Print both; 1 if a ratio differs by more than 20 %."""
+    records = [compare.loaded(folder) for folder in (one, other)]
+    found = compare.ratios(*records)
+    for heading, rows in (("Pillion over the others", found), ("Figures to reach", compare.goals(*records))):
+        print(f"\n{heading}\n{report.as_text(compare.table(heading, rows))}")
+    print(f"\n{compare.summary(found)}")
+    return int(any(each.difference > compare.AGREED for each in found))
 
 
-def processor() -> str:
-    """What kind of processor, as the kernel says it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def publish(records: Sequence[Record], asked: Sequence[object], folder: Path, *, to_docs: bool) -> None:
+def publish(
+    records: Sequence[Record], asked: Sequence[object], folder: Path, *, to_docs: bool, beside: Path | None
+) -> None:
     """Tables in the terminal for what was asked for, the page and the charts for all there is."""
     for record in records:
         if record.scenario in asked:
             print(f"\n{record.scenario.title}")
             for table in report.tables(record):
                 print(report.as_text(table), flush=True)
+    print("\nFigures to reach\n" + report.as_text(page.goals(records)))
     where = ROOT / "docs" / "benchmarks.md" if to_docs else folder / "benchmarks.md"
-    page.write(records, where, where.parent / "benchmarks" if to_docs else folder / "charts")
+    page.write(records, where, where.parent / "benchmarks" if to_docs else folder / "charts", beside)
     print(f"\nwritten: {where.relative_to(ROOT)}", file=sys.stderr)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from bench.full.progress import Screen
 from bench.full.record import Entry, Record
 from bench.full.roster import Contestant
 from bench.full.scenario import Scenario, Sizes
@@ -15,40 +16,66 @@ from bench.full.stage import RunFailed, Stage, tail
 FAILURES = (RunFailed, SystemExit, subprocess.SubprocessError, OSError, ValueError, KeyError)
 
 
+@dataclass(frozen=True)
+class Cell:
+    """One run: who, in which round of which scenario. A floor has no contestant."""
+
+    record: Record
+    number: int
+    name: str
+    contestant: Contestant | None
+
+    @property
+    def expected_s(self) -> float:
+        """About how long it takes. Floors are quick."""
+        scenario = self.record.scenario
+        if self.contestant is None:
+            return 1.0
+        return 0.0 if scenario.name in self.contestant.lacks else scenario.cell_s
+
+
+def cells(records: Sequence[Record], contestants: Sequence[Contestant], rounds: int | None) -> list[Cell]:
+    """All runs that are still to be made, in their order. `rounds` is for everybody; None: as each scenario has it."""
+    found = (cell for record in records for cell in _of_one(record, contestants, rounds))
+    return [cell for cell in found if not cell.record.has(cell.number, cell.name)]
+
+
+def _of_one(record: Record, contestants: Sequence[Contestant], rounds: int | None) -> Iterator[Cell]:
+    scenario = record.scenario
+    taking_part = [each for each in contestants if each.name in scenario.who]
+    most = min(rounds, scenario.rounds) if rounds and scenario.rounds == 1 else rounds or scenario.rounds
+    for number in range(most if taking_part else 0):
+        for name in scenario.floors:
+            yield Cell(record, number, name, None)
+        for each in taking_part if number % 2 == 0 else reversed(taking_part):
+            if rounds or number < scenario.rounds_of(each.name):
+                yield Cell(record, number, each.name, each)
+
+
 class Driver:
-    """Takes contestants through scenarios, and leaves out what has been measured before."""
+    """Takes contestants through scenarios."""
 
-    def __init__(self, stage: Stage, sizes: Sizes, rounds: int, contestants: Sequence[Contestant]) -> None:
-        self.stage, self.sizes, self.rounds, self.contestants = stage, sizes, rounds, contestants
+    def __init__(self, stage: Stage, sizes: Sizes, screen: Screen) -> None:
+        self._stage, self._sizes, self._screen = stage, sizes, screen
 
-    def measure(self, record: Record) -> None:
-        """All rounds of a scenario."""
-        scenario = record.scenario
-        for number in range(min(self.rounds, scenario.most_rounds)):
-            taking_part = [each for each in self.contestants if each.name in scenario.who]
-            if not taking_part:
-                return
-            for name in scenario.floors:
-                self._one(record, number, name, None)
-            for each in taking_part if number % 2 == 0 else reversed(taking_part):
-                self._one(record, number, each.name, each)
-
-    def _one(self, record: Record, number: int, name: str, contestant: Contestant | None) -> None:
-        if record.has(number, name):
-            return
+    def measure(self, cell: Cell) -> None:
+        """One run, kept at once."""
+        scenario = cell.record.scenario
+        self._screen.now(f"{scenario.name}, round {cell.number + 1}, {cell.name}")
         began = time.monotonic()
-        entry = self._entry(record.scenario, name, contestant)
-        record.put(number, name, entry)
-        took = f"{time.monotonic() - began:5.1f} s"
-        print(f"{record.scenario.name:15} round {number + 1}  {name:16} {took}  {shown(entry)}", file=sys.stderr)
+        entry = self._entry(scenario, cell)
+        cell.record.put(cell.number, cell.name, entry)
+        line = f"{scenario.name:14} {cell.number + 1}  {cell.name:15} {time.monotonic() - began:5.1f} s  {shown(entry)}"
+        self._screen.done(cell.expected_s, line)
 
-    def _entry(self, scenario: Scenario, name: str, contestant: Contestant | None) -> Entry:
+    def _entry(self, scenario: Scenario, cell: Cell) -> Entry:
+        contestant = cell.contestant
         if contestant and scenario.name in contestant.lacks:
             return {"lacks": contestant.lacks[scenario.name]}
         try:
             if contestant:
-                return dict(scenario.run(self.stage, contestant, self.sizes))
-            return dict(scenario.floors[name](self.stage, self.sizes))
+                return dict(scenario.run(self._stage, contestant, self._sizes))
+            return dict(scenario.floors[cell.name](self._stage, self._sizes))
         except FAILURES as error:
             return {"error": f"{type(error).__name__}: {tail(str(error))}"}
 

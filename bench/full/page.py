@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.full.charts import chart
+from bench.full import compare
+from bench.full.charts import chart, steps_chart
 from bench.full.record import Record
 from bench.full.report import Table, as_markdown, tables
+from bench.full.targets import targets
 
 INTRO = """# Benchmarks
 
@@ -16,25 +18,33 @@ Pillion beside its peers. This page is written by `make bench-full`; nobody edit
 - Every figure is the median of runs that alternate (all contestants, then all again in the opposite order), the
   smallest and largest run in brackets. "Pillion is better by" compares run with run of the same round: x 2 means
   twice as good, below 1 Pillion is worse. Trust the ratios; the absolute numbers are this machine's.
-- The floor is what is possible with nothing around it: `redis-benchmark` (Redis alone), the *prototype* (Pillion's way
-  to fetch and acknowledge, and no more) or the *bare loop* (`BRPOP` in ten threads, which loses jobs).
+- The floor is what is possible with nothing around it: `redis-benchmark` (Redis alone), redis-py alone, the *prototype*
+  (Pillion's way to fetch and acknowledge, and no more) or the *bare loop* (`BRPOP` in ten threads, which loses jobs).
 - Every job writes its start and its end into a ledger in shared memory, the same for all. A run counts only if the
   ledger says that every job ran; a contestant that failed is in the tables with its error;
   a table "runs too many" is there only where a job ran more often than it should.
-- The settings of each contestant are in [bench/peers/README.md](../bench/peers/README.md), the versions in the
-  requirements files beside it. huey and Sidekiq's free edition remove a job before it runs, so they lose the
-  jobs of a killed process, and save the work of acknowledging.
-- Slow contestants got fewer no-op jobs, so that the runs end.
+- The settings of each contestant are in [bench/peers/README.md](../bench/peers/README.md). huey and Sidekiq's free
+  edition remove a job before it runs, so they lose the jobs of a killed process, and save the work of acknowledging.
+- Rates are compared, so slow contestants get fewer no-op jobs, and fewer rounds: Pillion, Sidekiq and the floors run 3
+  to 5 times, the others twice.
+"""
+REPEAT = """## To repeat
 
-To repeat: `make bench-full` (hours; it may be stopped and goes on where it was), or a part of it, such as
-`python -m bench.full --only drain,latency --contestants pillion,celery --quick`.
+`make bench-full` (25 minutes; it may be stopped and goes on where it was) writes this page. A part of it:
+`python -m bench.full --only drain,latency --contestants pillion,celery`. Two runs, and how far their ratios agree:
+
+    python -m bench.full --out first
+    python -m bench.full --out second
+    python -m bench.full --compare bench/out/first bench/out/second
 """
 
 
-def write(records: Sequence[Record], page: Path, charts: Path) -> None:
-    """The page, and an SVG for each figure that it shows."""
+def write(records: Sequence[Record], page: Path, charts: Path, beside: Path | None = None) -> None:
+    """The page, and an SVG for each figure that it shows. `beside` has a second run to compare with."""
     charts.mkdir(parents=True, exist_ok=True)
-    parts = [INTRO]
+    parts = [INTRO, f"## Figures to reach\n\n{as_markdown(goals(records))}\n", *_facts(records), REPEAT]
+    if beside is not None:
+        parts += _twice(records, compare.loaded(beside))
     for record in records:
         parts.append(f"## {record.scenario.title}\n\n{record.scenario.how}\n\n{_setting(record)}\n")
         parts += _pictures(record, page, charts)
@@ -42,11 +52,32 @@ def write(records: Sequence[Record], page: Path, charts: Path) -> None:
     page.write_text("\n".join(parts))
 
 
+def goals(records: Sequence[Record]) -> Table:
+    """The figures to reach."""
+    rows = [[each.what, each.wanted, each.measured, each.verdict] for each in targets(records)]
+    return Table("", ["", "to reach", "measured", ""], rows)
+
+
+def _facts(records: Sequence[Record]) -> list[str]:
+    if not records:
+        return []
+    about, versions = records[0].about, records[0].versions
+    lines = [f"{about['date']}; {about['machine']}; {about['pinned']}."]
+    lines += [f"{name} {version}" for name, version in versions.items()]
+    return ["## Machine and versions\n\n" + "\n".join(f"- {line}" for line in lines) + "\n"]
+
+
+def _twice(records: Sequence[Record], others: Sequence[Record]) -> list[str]:
+    found, twice = compare.ratios(records, others), compare.goals(records, others)
+    text = f"## The same once more\n\nA second run of all of it. {compare.summary(found)}\n"
+    return [text, "Figures to reach:\n\n" + as_markdown(compare.table("", twice)) + "\n"]
+
+
 def _setting(record: Record) -> str:
     about, setup = record.about, record.setup
     rounds = f"{len(record.rounds)} rounds" if len(record.rounds) > 1 else "1 round"
     quick = " (a quick run: these numbers show only that everything works)" if setup["quick"] else ""
-    return f"*{about['date']}; {about['machine']}; {about['pinned']}; {rounds}, drains of {setup['jobs']:,}{quick}.*"
+    return f"*{about['date']}; {rounds}, drains of up to {setup['jobs']:,} jobs; {about['pinned']}{quick}.*"
 
 
 def _table(table: Table, record: Record) -> str:
@@ -56,10 +87,9 @@ def _table(table: Table, record: Record) -> str:
 
 def _pictures(record: Record, page: Path, charts: Path) -> list[str]:
     """A chart of the first figure: the one that the scenario is about. Tables have the rest."""
-    if len(record.scenario.who) < 3:
+    if len(record.scenario.who) < 2:
         return []
-    figure, about = next(iter(record.scenario.figures.items()))
-    drawn = chart(record, figure, about)
+    drawn = steps_chart(record) if len(record.scenario.who) == 2 else chart(record)
     if drawn is None:
         return []
     target = charts / f"{record.scenario.name}.svg"

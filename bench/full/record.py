@@ -22,6 +22,7 @@ class Record:
         self.scenario = scenario
         self.setup: dict[str, Any] = asdict(sizes)
         self.about: dict[str, Any] = {}
+        self.versions: dict[str, str] = {}
         self.rounds: list[dict[str, Entry]] = []
 
     def load(self) -> Record:
@@ -29,6 +30,7 @@ class Record:
         if self._path.exists():
             kept = json.loads(self._path.read_text())
             self.setup, self.rounds, self.about = kept["setup"], kept["rounds"], kept["about"]
+            self.versions = kept.get("versions", {})
         return self
 
     def go_on(self, sizes: Sizes, forget: Iterable[str] = ()) -> Record:
@@ -52,8 +54,9 @@ class Record:
         while len(self.rounds) <= number:
             self.rounds.append({})
         self.rounds[number][name] = entry
-        whole = {"scenario": self.scenario.name, "setup": self.setup, "about": self.about, "rounds": self.rounds}
-        self._path.parent.mkdir(exist_ok=True)
+        whole = {"scenario": self.scenario.name, "setup": self.setup, "about": self.about}
+        whole |= {"versions": self.versions, "rounds": self.rounds}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_suffix(".new")
         fresh.write_text(json.dumps(whole, indent=1))
         fresh.replace(self._path)

@@ -40,14 +40,14 @@ class Cost:
         return {name: int(info.get(key, 0)) for name, key in COUNTED.items()}
 
 
-def pipelined(stage: Stage, command: str, count: int, *, pipeline: int, clients: int = 1) -> float:
+def pipelined(stage: Stage, command: str, count: int, *, pipeline: int, role: str = "worker") -> float:
     """Commands a second by redis-benchmark, with elements as long as a job."""
     binary = shutil.which("redis-benchmark") or shutil.which("valkey-benchmark")
     if binary is None:
         raise RunFailed("redis-benchmark is not installed")
     stage.client.flushall()
-    line = [binary, "-p", str(stage.server.port), "-c", str(clients), "-P", str(pipeline), "-d", "180", "--csv", "-q"]
-    with stage.on(stage.cores("worker")):
+    line = [binary, "-p", str(stage.server.port), "-c", "1", "-P", str(pipeline), "-d", "180", "--csv", "-q"]
+    with stage.on(stage.cores(role)):
         if command == "rpop":
             subprocess.run([*line, "-n", str(count), "-t", "lpush"], check=True, capture_output=True)
         done = subprocess.run([*line, "-n", str(count), "-t", command], check=True, capture_output=True, text=True)

@@ -69,11 +69,12 @@ def _share(record: Record, name: str, figure: str, about: Figure) -> str:
 
 def _steps(record: Record) -> Table:
     rows: list[list[str]] = []
+    who = record.scenario.who
     for step, about in record.scenario.figures.items():
-        ratio = _ratio(record, record.scenario.who[1], step, about)
-        cells = [_cell(record, name, step, about.digits) for name in record.scenario.who]
-        rows.append([step, ratio, *cells])
-    return Table("jobs/s", ["", "Pillion is better by", *record.scenario.who], rows)
+        ratio = [_ratio(record, name, step, about) for name in who[1:]]
+        cells = [_cell(record, name, step, about.digits) for name in who]
+        rows.append([step if len(who) > 1 else about.unit, *ratio, *cells])
+    return Table("jobs/s", ["", *["Pillion is better by"][: len(who) - 1], *who], rows)
 
 
 def _cell(record: Record, name: str, figure: str, digits: int) -> str:

@@ -25,6 +25,7 @@ class Order:
     processes: int = 1
     queues: Sequence[str] = ("default",)
     scheduled: bool = False
+    logged: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,33 +129,33 @@ def _peer(
 NO_BULK = {"bulk": "no bulk enqueue"}
 ONE_PROCESS = {"drain2": PROCESS_A_JOB}
 PILLION = Contestant("pillion", _python(OURS, "pillion_jobs"), _pillion, 1.0)
-SIDEKIQ = Contestant("ruby-sidekiq", ("ruby", "bench/peers/sidekiq_client.rb"), _sidekiq, 0.25)
+SIDEKIQ = Contestant("ruby-sidekiq", ("ruby", "bench/peers/sidekiq_client.rb"), _sidekiq, 0.12)
 BARE = Contestant(
     "bare-loop",
     _python(OURS, "bare_jobs"),
     _bare,
-    0.25,
+    0.2,
     {"retry": "a bare loop has none", "schedule": "a bare loop has none"},
 )
 ROSTER: tuple[Contestant, ...] = (
     PILLION,
     SIDEKIQ,
-    _peer("dramatiq", "dramatiq_jobs", _dramatiq, 0.1, lacks=NO_BULK),
-    _peer("celery-threads", "celery_jobs", _celery("threads"), 0.05, lacks=NO_BULK),
+    _peer("dramatiq", "dramatiq_jobs", _dramatiq, 0.03, lacks=NO_BULK),
+    _peer("celery-threads", "celery_jobs", _celery("threads"), 0.01, lacks=NO_BULK),
     _peer(
         "celery-prefork",
         "celery_jobs",
         _celery("prefork"),
-        0.05,
+        0.01,
         lacks=NO_BULK | ONE_PROCESS,
         most_slots=PROCESS_LIMIT,
     ),
-    _peer("rq", "rq_jobs", _rq, 0.01, lacks=ONE_PROCESS, most_slots=PROCESS_LIMIT),
-    Contestant("arq", _python(ARQ / "python", "arq_jobs"), _arq, 0.05, NO_BULK),
-    _peer("taskiq", "taskiq_jobs", _taskiq, 0.1, lacks=NO_BULK),
-    _peer("saq", "saq_jobs", _saq, 0.1, lacks=NO_BULK),
-    _peer("huey", "huey_jobs", _huey, 0.1, lacks=NO_BULK),
-    _peer("streaq", "streaq_jobs", _streaq, 0.1),
+    _peer("rq", "rq_jobs", _rq, 0.0005, lacks=ONE_PROCESS, most_slots=PROCESS_LIMIT),
+    Contestant("arq", _python(ARQ / "python", "arq_jobs"), _arq, 0.015, NO_BULK),
+    _peer("taskiq", "taskiq_jobs", _taskiq, 0.03, lacks=NO_BULK),
+    _peer("saq", "saq_jobs", _saq, 0.02, lacks=NO_BULK),
+    _peer("huey", "huey_jobs", _huey, 0.06, lacks=NO_BULK),
+    _peer("streaq", "streaq_jobs", _streaq, 0.01),
     BARE,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench.full.roster import ROSTER, Contestant
+from bench.full.roster import PILLION, ROSTER, SIDEKIQ, Contestant
 from bench.full.stage import Run, Stage
 
 
@@ -28,7 +28,7 @@ class Sizes:
 
     def scaled(self, contestant: Contestant) -> int:
         """The contestant's part of the no-op jobs: fewer for the slow ones, but never very few."""
-        return max(min(self.jobs, 500 if not self.quick else 100), int(self.jobs * contestant.scale))
+        return max(min(self.jobs, 100), int(self.jobs * contestant.scale))
 
     def pick(self, full: int, quick: int) -> int:
         """One of the two."""
@@ -41,7 +41,11 @@ FloorRunner = Callable[[Stage, Sizes], dict[str, float]]
 
 @dataclass(frozen=True)
 class Scenario:
-    """`run` takes one contestant through it once. `floors` are measured in every round beside them."""
+    """`run` takes one contestant through it once. `floors` are measured in every round beside them.
+
+    Pillion, Sidekiq and the floors, of which targets are made, run `rounds` times, the others `peer_rounds` times.
+    `cell_s` is about what a run takes, boot and push included: the progress bar begins with it.
+    """
 
     name: str
     title: str
@@ -50,7 +54,13 @@ class Scenario:
     run: Runner
     floors: dict[str, FloorRunner] = field(default_factory=dict)
     who: Sequence[str] = tuple(each.name for each in ROSTER)
-    most_rounds: int = 1000
+    rounds: int = 3
+    peer_rounds: int = 2
+    cell_s: float = 3.0
+
+    def rounds_of(self, name: str) -> int:
+        """How often somebody takes part, by default."""
+        return self.rounds if name in (PILLION.name, SIDEKIQ.name, *self.floors) else self.peer_rounds
 
 
 def drained(run: Run, count: int) -> float:

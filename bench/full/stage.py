@@ -19,7 +19,6 @@ from bench.full.roster import ROOT, Contestant, Order
 from bench.machine import PrivateRedis, family
 from bench.peers.ledger import Ledger
 
-STOP_S = 5.0  # for an end in order; nothing is measured any more
 LOOK_S = 0.02
 
 
@@ -79,9 +78,6 @@ class Run:
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         everybody = self.members()
-        for process in self.processes:  # with all of its children: some supervisors do not pass it on
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
         for process in self.processes:
             end(process)
         for pid in everybody:  # those that had left the session
@@ -97,7 +93,8 @@ class Run:
             "RQ_REDIS_URL": self.stage.server.url,
             "BENCH_LEDGER": str(self._path),
             "BENCH_CONCURRENCY": str(self.order.concurrency),
-            "PILLION_LOG_LEVEL": "warn",
+            "PILLION_LOG_LEVEL": "info" if self.order.logged else "warn",
+            "BENCH_LOG_LEVEL": "info" if self.order.logged else "warn",
             "PYTHONPATH": str(ROOT),
         }
         return {**os.environ, **ours}
@@ -159,9 +156,7 @@ class Run:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the end that it was asked for, then take its whole session away."""
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_S)
+    """Take its whole session away at once: nothing is measured any more, and some take long to say goodbye."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -2,8 +2,8 @@
 require_relative "sidekiq_jobs"
 
 BATCH = 1000
-LEAD_S = 3.0
-SPAN_S = 7.0
+LEAD_S = 2.0
+SPAN_S = 5.0
 PATIENCE_S = 15.0
 JOBS = { "noop" => Noop, "sleep_io" => SleepIo, "cpu" => Cpu, "fail_once" => FailOnce }
 

@@ -4,7 +4,7 @@ require_relative "sidekiq_ledger"
 
 Sidekiq.configure_server do |config|
   config.redis = { url: ENV.fetch("REDIS_URL") }
-  config.logger.level = Logger::WARN
+  config.logger.level = ENV["BENCH_LOG_LEVEL"] == "info" ? Logger::INFO : Logger::WARN
 end
 Sidekiq.configure_client { |config| config.redis = { url: ENV.fetch("REDIS_URL") } }
 

@@ -13,6 +13,7 @@ from bench.full.scenarios import (
     growth,
     io,
     latency,
+    million,
     retry,
     schedule,
 )
@@ -28,6 +29,7 @@ ALL: tuple[Scenario, ...] = (
     footprint.SCENARIO,
     boot.SCENARIO,
     *growth.SCENARIOS,
+    million.SCENARIO,
     data_api.SCENARIO,
 )
 

@@ -6,12 +6,13 @@ from bench.full.roster import Contestant
 from bench.full.scenario import Figure, Scenario, Sizes, drained
 from bench.full.stage import Run, Stage
 
+COUNT = 500
 LOOPS = 50_000  # some milliseconds of Python
 
 
 def run(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
     """All queued before the start."""
-    count = sizes.pick(1000, min(sizes.jobs, 100))
+    count = sizes.pick(COUNT, min(sizes.jobs, 100))
     with Run(stage, contestant, count) as busy:
         busy.client("fill", "cpu", count, LOOPS)
         busy.start()
@@ -21,8 +22,9 @@ def run(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
 SCENARIO = Scenario(
     "cpu",
     "Jobs that compute",
-    f"1,000 jobs that count to {LOOPS:,}, concurrency 10, one worker process on its cores: where that is one core, "
+    f"{COUNT} jobs that count to {LOOPS:,}, concurrency 10, one worker process on its cores: where that is one core, "
     "this shows what the system takes beside the jobs. Ruby runs the same loop in Ruby.",
     {"rate": Figure("jobs/s", digits=1, floor="bare-loop")},
     run,
+    cell_s=3.5,
 )

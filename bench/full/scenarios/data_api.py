@@ -30,5 +30,6 @@ SCENARIO = Scenario(
     {},
     run,
     who=(PILLION.name,),
-    most_rounds=1,
+    rounds=1,
+    cell_s=60.0,
 )

@@ -7,11 +7,11 @@ import sys
 import time
 
 from bench.full.redis_cost import Cost, pipelined
-from bench.full.roster import ROOT, Contestant, Order
+from bench.full.roster import PILLION, ROOT, SIDEKIQ, Contestant, Order
 from bench.full.scenario import Figure, Scenario, Sizes, drained
 from bench.full.stage import Run, RunFailed, Stage
 
-SETTLE_S = 1.5  # acknowledgements that come late, and in batches
+SETTLE_S = 1.0  # acknowledgements that come late, and in batches
 
 
 def one_process(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
@@ -33,6 +33,19 @@ def two_processes(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[st
         run.client("fill", "noop", count)
         run.start()
         return {"rate": count / drained(run, count)}
+
+
+def logged(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
+    """One worker process that logs every job to a file."""
+    count = sizes.scaled(contestant)
+    with Run(stage, contestant, count, Order(logged=True)) as run:
+        run.client("fill", "noop", count)
+        run.start()
+        taken_s = drained(run, count)
+        time.sleep(SETTLE_S)
+        if run.log.read_bytes().count(b"done") < count:
+            raise RunFailed("its log does not say that every job is done")
+        return {"log level INFO": count / taken_s}
 
 
 def prototype(stage: Stage, sizes: Sizes) -> dict[str, float]:
@@ -71,6 +84,8 @@ SCENARIOS = (
         },
         one_process,
         FLOORS,
+        rounds=5,
+        cell_s=4.2,
     ),
     Scenario(
         "drain2",
@@ -79,5 +94,17 @@ SCENARIOS = (
         {"rate": RATE},
         two_processes,
         FLOORS,
+        cell_s=3.0,
+    ),
+    Scenario(
+        "drain-log",
+        "No-op jobs, one worker process, logging",
+        "The same as with one worker process, with log level INFO into a file: a line when a job starts, and one when "
+        "it is done. A run counts only if the file has them all.",
+        {"log level INFO": Figure("jobs/s")},
+        logged,
+        who=(PILLION.name, SIDEKIQ.name),
+        rounds=5,
+        cell_s=4.5,
     ),
 )

@@ -1,0 +1,149 @@
+"""The figures to reach, and what was measured of each: met if the median is."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.full.record import Record, spread
+from bench.full.roster import BARE, PILLION, ROOT, ROSTER, SIDEKIQ
+from bench.full.scenarios.enqueue import LPUSH_LOOP
+
+CHAOS = ROOT / "chaos" / "out" / "long.json"
+REMOVES_FIRST = ("huey",)  # takes a job out of Redis before it runs
+PYTHON_PEERS = tuple(each.name for each in ROSTER if each not in (PILLION, SIDEKIQ, BARE))
+GROWTH = 1.02  # less is the noise of an allocator
+
+
+@dataclass(frozen=True)
+class Target:
+    """`values` are of the rounds. `bound` is what the median must reach, or with `at_most` must not pass."""
+
+    what: str
+    wanted: str
+    values: Sequence[float]
+    bound: float
+    at_most: bool = False
+    digits: int = 2
+    remark: str = ""
+
+    @property
+    def median(self) -> float | None:
+        """None if it was not measured."""
+        return statistics.median(self.values) if self.values else None
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        if self.median is None:
+            return "not measured"
+        return "met" if (self.median <= self.bound if self.at_most else self.median >= self.bound) else "**not met**"
+
+    @property
+    def measured(self) -> str:
+        """Median and range, and with whom it is compared."""
+        text = spread(self.values, self.digits) if self.values else ""
+        return f"{text}, {self.remark}" if self.remark and text else text
+
+
+@dataclass
+class Book:
+    """All records by the name of their scenario."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+
+    def values(self, scenario: str, figure: str, name: str = PILLION.name) -> list[float]:
+        """Run by run; nothing if it was not measured."""
+        record = self.records.get(scenario)
+        return record.values(name, figure) if record else []
+
+    def ratios(self, scenario: str, other: str, figure: str = "rate") -> list[float]:
+        """Pillion's figure over another's, pair by pair."""
+        record = self.records.get(scenario)
+        return [ours / theirs for ours, theirs in record.pairs(PILLION.name, other, figure)] if record else []
+
+    def best(self, scenario: str, names: Sequence[str]) -> str:
+        """Who of these has the highest rate."""
+        rates = {name: statistics.median(values) for name in names if (values := self.values(scenario, "rate", name))}
+        return max(rates, key=lambda name: rates[name], default="")
+
+    def steps(self, scenario: str, over: str, under: str) -> list[float]:
+        """Pillion's figure at one step over that at another, round by round."""
+        both = zip(self.values(scenario, over), self.values(scenario, under), strict=False)
+        return [one / other for one, other in both]
+
+
+def targets(records: Sequence[Record]) -> list[Target]:
+    """All of them, in the order of the issue."""
+    book = Book({record.scenario.name: record for record in records})
+    return [found for part in (_drains, _pushes, _waits, _costs, _chaos) for found in part(book)]
+
+
+def _drains(book: Book) -> list[Target]:
+    best = book.best("drain1", PYTHON_PEERS)
+    safe = book.best("drain1", [name for name in PYTHON_PEERS if name not in REMOVES_FIRST])
+    logged = book.ratios("drain-log", SIDEKIQ.name, "log level INFO")
+    found = [
+        Target("No-op drain, over ruby-sidekiq", "8 times", book.ratios("drain1", SIDEKIQ.name), 8),
+        Target("No-op drain, over the best Python peer", "25 times", book.ratios("drain1", best), 25, remark=best),
+        Target("No-op drain, share of the bare prototype", "0.5", book.ratios("drain1", "prototype"), 0.5),
+        Target("No-op drain with INFO logging, over ruby-sidekiq with its own", "4 times", logged, 4),
+        Target("Two workers over one", "not slower", book.steps("growth-workers", "2", "1"), 1),
+        Target("Drain of 1,000,000 over 10,000", "0.85", book.steps("growth-depth", "1,000,000", "10,000"), 0.85),
+    ]
+    if safe != best:
+        title = "The same, best Python peer that acknowledges after the run"
+        found.insert(2, Target(title, "25 times", book.ratios("drain1", safe), 25, remark=safe))
+    return found
+
+
+def _pushes(book: Book) -> list[Target]:
+    best = book.best("single", [*PYTHON_PEERS, SIDEKIQ.name])
+    return [
+        Target("Bulk enqueue, over ruby-sidekiq", "2 times", book.ratios("bulk", SIDEKIQ.name), 2),
+        Target("Bulk enqueue, share of a pipelined LPUSH loop in Python", "0.6", book.ratios("bulk", LPUSH_LOOP), 0.6),
+        Target("Single enqueue, over the best peer", "above", book.ratios("single", best), 1, remark=best),
+        Target("Single enqueue, share of redis-py's lpush", "0.85", book.ratios("single", LPUSH_LOOP), 0.85),
+    ]
+
+
+def _waits(book: Book) -> list[Target]:
+    ideal = [100 / share for share in book.values("io", "of_best")]
+    latency: Callable[[str], list[float]] = lambda figure: book.ratios("latency", SIDEKIQ.name, figure)  # noqa: E731
+    late = book.values("schedule", "p99")
+    return [
+        Target("Idle latency p50, over ruby-sidekiq's", "at most 1", latency("p50"), 1, at_most=True),
+        Target("Idle latency p99, over ruby-sidekiq's", "at most 1", latency("p99"), 1, at_most=True),
+        Target("I/O-bound, time over the ideal", "at most 1.08", ideal, 1.08, at_most=True, digits=3),
+        Target("Scheduled jobs, lateness p99, ms", "under 250", late, 250, at_most=True, digits=0),
+    ]
+
+
+def _costs(book: Book) -> list[Target]:
+    rss, pss = book.values("footprint", "worker_load"), book.values("footprint", "pss_load")
+    pairs = zip(book.values("million", "rss_last"), book.values("million", "rss_first"), strict=False)
+    growth = [last / first for last, first in pairs]
+    return [
+        Target("Boot to first job, s", "under 0.6", book.values("boot", "seconds"), 0.6, at_most=True),
+        Target("Worker RSS after load, MB", "under 38", rss, 38, at_most=True, digits=1),
+        Target("Supervisor and worker, PSS after load, MB", "under 52", pss, 52, at_most=True, digits=1),
+        Target("Worker RSS after 1,000,000 jobs over after 100,000", "no growth", growth, GROWTH, at_most=True),
+    ]
+
+
+def _chaos(book: Book) -> list[Target]:
+    del book  # its figures are its own: `make chaos-long` writes them
+    kept: dict[str, Any] = json.loads(CHAOS.read_text()) if CHAOS.exists() else {}
+    seeds = f"{len(kept.get('seeds', []))} seeds of {kept.get('seconds', 0):.0f} s" if kept else ""
+    lost = [float(kept["lost"])] if kept else []
+    found = [Target("Chaos: lost jobs", "0 in 10 seeds of 300 s", lost, 0, at_most=True, digits=0, remark=seeds)]
+    for key, what, bound in (
+        ("worker", "Recovery after SIGKILL of a worker, p99, s", 1.0),
+        ("host", "Recovery after the loss of a host, p99, s", 35.0),
+    ):
+        values = [kept["recovery"][key]["p99"]] if kept.get("recovery", {}).get(key, {}).get("jobs") else []
+        found.append(Target(what, f"under {bound:.0f}", values, bound, at_most=True))
+    return found

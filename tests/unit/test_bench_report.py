@@ -1,0 +1,156 @@
+"""What `make bench-full` says of its runs: who runs how often, which figures are met, and how two runs compare."""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from bench.full import compare, page
+from bench.full.charts import chart, steps_chart
+from bench.full.driver import cells
+from bench.full.progress import Clock
+from bench.full.record import Entry, Record
+from bench.full.report import tables
+from bench.full.roster import ROSTER
+from bench.full.scenario import Scenario, Sizes
+from bench.full.scenarios import ALL
+from bench.full.targets import Target, targets
+
+SIZES = Sizes(jobs=1000, quick=True)
+ABOUT = {"date": "2026-01-01", "machine": "a machine", "pinned": "nothing was pinned"}
+
+
+def scenario(name: str) -> Scenario:
+    return next(each for each in ALL if each.name == name)
+
+
+@pytest.fixture
+def record(tmp_path: Path):
+    def make(name: str, *rounds: dict[str, Entry]) -> Record:
+        made = Record(tmp_path, scenario(name), SIZES)
+        made.about, made.versions = ABOUT, {"pillion": "1"}
+        for number, entries in enumerate(rounds):
+            for who, entry in entries.items():
+                made.put(number, who, entry)
+        return made
+
+    return make
+
+
+def drain(pillion: float, **others: float) -> dict[str, Entry]:
+    rates = {"pillion": pillion, **{name.replace("_", "-"): rate for name, rate in others.items()}}
+    return {name: {"rate": rate} for name, rate in rates.items()}
+
+
+def verdicts(*records: Record) -> dict[str, Target]:
+    return {each.what: each for each in targets(records)}
+
+
+def test_pillion_sidekiq_and_the_floors_run_more_often_than_the_others(tmp_path):
+    drain1 = Record(tmp_path, scenario("drain1"), SIZES)
+    rounds: dict[str, int] = {}
+    for cell in cells([drain1], ROSTER, None):
+        rounds[cell.name] = rounds.get(cell.name, 0) + 1
+    assert (rounds["pillion"], rounds["ruby-sidekiq"], rounds["prototype"], rounds["rq"]) == (5, 5, 5, 2)
+    assert len(rounds) == len(ROSTER) + 2
+
+
+def test_rounds_that_were_asked_for_are_for_everybody(tmp_path):
+    drain1 = Record(tmp_path, scenario("drain1"), SIZES)
+    assert len(cells([drain1], ROSTER, 1)) == len(ROSTER) + 2
+
+
+def test_rounds_alternate_and_go_back(tmp_path):
+    names = [cell.name for cell in cells([Record(tmp_path, scenario("boot"), SIZES)], ROSTER, 2)]
+    assert names[: len(ROSTER)] == [each.name for each in ROSTER]
+    assert names[len(ROSTER) :] == names[: len(ROSTER)][::-1]
+
+
+def test_what_is_there_is_not_measured_again_but_an_error_is(record):
+    drain1 = record("drain1", {"pillion": {"rate": 1.0}, "rq": {"error": "no"}})
+    names = [cell.name for cell in cells([drain1], ROSTER, 1)]
+    assert "pillion" not in names
+    assert "rq" in names
+
+
+def test_a_clock_stretches_what_is_left_by_what_was_seen(monkeypatch):
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    clock = Clock(60.0)
+    assert clock.left_s() == 60.0
+    clock.done_s = 20.0
+    monkeypatch.setattr("time.monotonic", lambda: 140.0)  # twice as slow
+    assert clock.left_s() == 80.0
+
+
+@pytest.mark.parametrize(
+    ("values", "at_most", "verdict"),
+    [([9, 1, 8], False, "met"), ([7.9], False, "**not met**"), ([7.9], True, "met"), ([], False, "not measured")],
+)
+def test_a_target_is_judged_by_its_median(values, at_most, verdict):
+    assert Target("", "", values, 8, at_most=at_most).verdict == verdict
+
+
+def test_targets_compare_pair_by_pair(record):
+    found = verdicts(record("drain1", drain(80, ruby_sidekiq=10), drain(200, ruby_sidekiq=20)))
+    assert found["No-op drain, over ruby-sidekiq"].values == [8, 10]
+
+
+def test_the_best_peer_and_the_best_that_loses_nothing_are_both_named(record):
+    found = verdicts(record("drain1", drain(100, huey=10, dramatiq=5, taskiq=4)))
+    assert found["No-op drain, over the best Python peer"].remark == "huey"
+    safe = found["The same, best Python peer that acknowledges after the run"]
+    assert (safe.remark, safe.values) == ("dramatiq", [20])
+
+
+def test_what_was_not_measured_is_said():
+    assert {each.verdict for each in targets([]) if not each.what.startswith(("Chaos", "Recovery"))} == {"not measured"}
+
+
+def test_two_runs_that_agree_and_two_that_do_not(record, tmp_path):
+    one = record("drain1", drain(100, ruby_sidekiq=10, dramatiq=4))
+    other = Record(tmp_path, replace(scenario("drain1")), SIZES)
+    other.scenario = one.scenario
+    other.rounds = [drain(100, ruby_sidekiq=11, dramatiq=2)]
+    found = {each.what: each.difference for each in compare.ratios([one], [other])}
+    assert found["drain1 rate: ruby-sidekiq"] == pytest.approx(0.1)
+    assert found["drain1 rate: dramatiq"] == pytest.approx(1.0)
+    assert "1 of 2 ratios agree" in compare.summary(compare.ratios([one], [other]))
+
+
+def test_the_page_and_its_charts_are_written(record, tmp_path):
+    records = [
+        record("drain1", drain(100, ruby_sidekiq=10, rq=0.1), drain(90, ruby_sidekiq=11, rq=0.1)),
+        record("growth-queues", {"pillion": {"1": 5.0, "10": 4.0, "100": 3.0}, "ruby-sidekiq": {"1": 1.0}}),
+        record("drain-log", {"pillion": {"log level INFO": 50.0}, "ruby-sidekiq": {"log level INFO": 10.0}}),
+        record("data-api", {"pillion": {"Queue.size": 0.1}}),
+        record("million", {"pillion": dict.fromkeys(scenario("million").figures, 2.0)}),
+    ]
+    page.write(records, tmp_path / "page.md", tmp_path / "charts")
+    text = (tmp_path / "page.md").read_text()
+    assert "x 9.09 (8.18 to 10.00)" in text
+    assert "charts/growth-queues.svg" in text
+    assert sorted(path.stem for path in (tmp_path / "charts").iterdir()) == ["drain-log", "drain1", "growth-queues"]
+
+
+@pytest.mark.parametrize("values", [(0.0, 0.0), (0.001, 0.002), (3.0, 5.0), (-1.0, 4.0), (123_456.0, 9_999_999.0)])
+def test_charts_are_well_formed_whatever_the_figures(record, values):
+    one, other = values
+    for drawn in (
+        chart(record("drain1", drain(one, rq=other), drain(other, rq=one))),
+        steps_chart(record("drain-log", {"pillion": {"log level INFO": one}})),
+    ):
+        assert drawn is not None
+        assert ET.fromstring(drawn).tag.endswith("svg")
+
+
+def test_every_scenario_has_tables(record):
+    for each in ALL:
+        figures = dict.fromkeys(each.figures or {"Queue.size": 0}, 1.0)
+        made = record(each.name, {name: dict(figures) for name in each.who})
+        assert all(len(row) == len(table.header) for table in tables(made) for row in table.rows)
