@@ -19,10 +19,11 @@ from redis import asyncio as redis_asyncio
 
 from pillion.errors import RedisError
 from pillion.storage import errors_map
+from pillion.storage.aio_pool import TaskPool
 from pillion.storage.aio_wiring import AsyncLentPool
 from pillion.storage.exchange import Batch, Command, Exchange, Transaction
 from pillion.storage.ops.base import Op
-from pillion.storage.wiring import Connection, Pool, borrow, forget_subscribers
+from pillion.storage.wiring import Connection, forget_subscribers
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ T = TypeVar("T")
 class _Keeper:
     """The pool of one event loop, closed when that loop ends."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: TaskPool) -> None:
         self.pool = pool
         self._generator = self._keep()
 
@@ -58,7 +59,7 @@ class AsyncStorage:
 
     def __init__(
         self,
-        make_pool: Callable[[], Pool],
+        make_pool: Callable[[], TaskPool],
         description: str,
         leave: Callable[[], None] | None = None,
     ) -> None:
@@ -93,7 +94,7 @@ class AsyncStorage:
         """
         pool = await self._pool()
         try:
-            connection = await borrow(pool)
+            connection = await pool.acquire()
         except redis.RedisError as error:
             raise self.explain(error) from error
         lent = AsyncLentPool(pool, connection)
@@ -106,7 +107,7 @@ class AsyncStorage:
             raise
         finally:
             forget_subscribers(connection)
-            await pool.release(connection)
+            pool.release(connection)
 
     def explain(self, error: BaseException) -> BaseException:
         """Pillion's error for one of redis-py's."""
@@ -131,7 +132,7 @@ class AsyncStorage:
 
     # -- one exchange ------------------------------------------------------------------------------
 
-    async def _pool(self) -> Pool:
+    async def _pool(self) -> TaskPool:
         if self._closed:
             raise RedisError(f"This storage ({self.description}) has been closed. Open another one.")
         loop = asyncio.get_running_loop()
@@ -159,7 +160,7 @@ class AsyncStorage:
     async def _send_and_read(self, exchange: Exchange, replies: list[Any]) -> None:
         pool = await self._pool()
         commands = exchange.commands()
-        connection: Connection = await borrow(pool)
+        connection: Connection = await pool.acquire()
         try:
             await _round_trip(connection, commands, replies)
             if exchange.settle(replies):
@@ -169,7 +170,7 @@ class AsyncStorage:
             await connection.disconnect(nowait=True)
             raise
         finally:
-            await pool.release(connection)
+            pool.release(connection)
 
 
 async def _round_trip(connection: Connection, commands: Sequence[Command], replies: list[Any]) -> None:

@@ -18,13 +18,13 @@ from redis.backoff import NoBackoff
 
 from pillion.config import RedisConfig
 from pillion.errors import PillionError
+from pillion.storage.aio_pool import TaskPool
 from pillion.storage.embedded import Lease
 from pillion.storage.target import Node, Target
 from pillion.storage.wiring import (
     GONE,
     Connection,
     Options,
-    Pool,
     addresses,
     check_master,
     common_options,
@@ -32,7 +32,6 @@ from pillion.storage.wiring import (
     sentinel_options,
 )
 
-_make_pool: Any = BlockingConnectionPool
 _make_sentinel: Any = sentinel.Sentinel
 
 
@@ -89,11 +88,11 @@ class AsyncSentinelTLSConnection(_FindsMaster, redis_asyncio.SSLConnection):
 class AsyncLentPool(BlockingConnectionPool):
     """A pool of one connection, lent by another pool."""
 
-    def __init__(self, lender: Pool, connection: Connection) -> None:
+    def __init__(self, lender: TaskPool, connection: Connection) -> None:
         self._lent = connection
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             max_connections=1,
-            timeout=lender.timeout,
+            timeout=lender.timeout_s,
             connection_class=lender.connection_class,
             **lender.connection_kwargs,
         )
@@ -108,15 +107,10 @@ class AsyncLentPool(BlockingConnectionPool):
         return bool(untyped._in_use_connections)
 
 
-def make_async_pool(target: Target, config: RedisConfig, lease: Lease | None) -> Pool:
+def make_async_pool(target: Target, config: RedisConfig, lease: Lease | None) -> TaskPool:
     """The pool for `target`, for one event loop. Nothing is connected yet."""
     connection_class, options = _recipe(target, config, lease)
-    return _make_pool(
-        max_connections=config.pool_size,
-        timeout=config.pool_timeout_s,
-        connection_class=connection_class,
-        **options,
-    )
+    return TaskPool(connection_class, options, size=config.pool_size, timeout_s=config.pool_timeout_s)
 
 
 def _recipe(target: Target, config: RedisConfig, lease: Lease | None) -> tuple[type[Any], Options]:

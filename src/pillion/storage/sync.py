@@ -12,7 +12,8 @@ from pillion.errors import RedisError
 from pillion.storage import errors_map
 from pillion.storage.exchange import Batch, Command, Exchange, Transaction
 from pillion.storage.ops.base import Op
-from pillion.storage.wiring import Connection, LentPool, Pool, borrow, forget_subscribers
+from pillion.storage.pool import ThreadPool
+from pillion.storage.wiring import Connection, LentPool, forget_subscribers
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ class Storage:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: ThreadPool,
         description: str,
         leave: Callable[[], None] | None = None,
     ) -> None:
@@ -118,7 +119,7 @@ class Storage:
     def _send_and_read(self, exchange: Exchange, replies: list[Any]) -> None:
         self._check_open()
         commands = exchange.commands()
-        connection: Connection = borrow(self._pool)
+        connection: Connection = self._pool.acquire()
         try:
             _round_trip(connection, commands, replies)
             if exchange.settle(replies):
@@ -133,7 +134,7 @@ class Storage:
     def _borrow(self) -> Connection:
         self._check_open()
         try:
-            return borrow(self._pool)
+            return self._pool.acquire()
         except redis.RedisError as error:
             raise self.explain(error) from error
 

@@ -27,14 +27,13 @@ from redis.retry import Retry
 from pillion._version import __version__
 from pillion.config import RedisConfig
 from pillion.storage.embedded import Lease
+from pillion.storage.pool import ThreadPool
 from pillion.storage.target import Node, Target
 
 Options = dict[str, Any]
 
 # What redis-py leaves untyped. Everything of it that storage uses goes through these names.
 Connection = Any
-Pool = Any
-_make_pool: Any = BlockingConnectionPool
 _make_sentinel: Any = sentinel.Sentinel
 
 GONE = (FileNotFoundError, ConnectionRefusedError)  # nobody listens on the embedded server's socket
@@ -90,11 +89,11 @@ class SentinelTLSConnection(_FindsMaster, redis.SSLConnection):  # pyright: igno
 class LentPool(BlockingConnectionPool):
     """A pool of one connection, lent by another pool. Everything in a `connection()` block goes over it."""
 
-    def __init__(self, lender: Pool, connection: Connection) -> None:
+    def __init__(self, lender: ThreadPool, connection: Connection) -> None:
         self._lent = connection
         super().__init__(  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType]
             max_connections=1,
-            timeout=lender.timeout,
+            timeout=lender.timeout_s,
             connection_class=lender.connection_class,
             **lender.connection_kwargs,
         )
@@ -116,15 +115,10 @@ def forget_subscribers(connection: Connection) -> None:
     connection._connect_callbacks.clear()
 
 
-def make_pool(target: Target, config: RedisConfig, lease: Lease | None) -> Pool:
+def make_pool(target: Target, config: RedisConfig, lease: Lease | None) -> ThreadPool:
     """The pool for `target`. Nothing is connected yet. `lease` is needed for the embedded server."""
     connection_class, options = _recipe(target, config, lease)
-    return _make_pool(
-        max_connections=config.pool_size,
-        timeout=config.pool_timeout_s,
-        connection_class=connection_class,
-        **options,
-    )
+    return ThreadPool(connection_class, options, size=config.pool_size, timeout_s=config.pool_timeout_s)
 
 
 def _recipe(target: Target, config: RedisConfig, lease: Lease | None) -> tuple[type[Any], Options]:
@@ -247,11 +241,3 @@ def client_info() -> Options:
     except ImportError:  # before redis-py 7.1
         return {"lib_name": f"redis-py(pillion_v{__version__})"}
     return {"driver_info": DriverInfo().add_upstream_driver("pillion", __version__)}
-
-
-def borrow(pool: Any) -> Any:
-    """A connection of `pool`, sync or async. redis-py before 5.3 wants the name of a command there."""
-    return pool.get_connection("PILLION") if _NAMES_COMMAND else pool.get_connection()
-
-
-_NAMES_COMMAND = tuple(int(part) for part in redis.__version__.split(".")[:2]) < (5, 3)

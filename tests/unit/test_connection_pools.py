@@ -1,0 +1,244 @@
+"""The pools of connections, with connections that are none (behaviour 1.7, F022)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from typing import Any
+
+import pytest
+import redis
+
+from pillion.storage.aio_pool import TaskPool
+from pillion.storage.pool import ThreadPool
+
+
+class FakeConnection:
+    """As much of redis-py's Connection as the pools use. `stale` is what `can_read` answers or raises."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.pid = os.getpid()
+        self._sock: object = None
+        self.stale: bool | Exception = False
+        self.connects = 0
+
+    def connect(self) -> None:
+        if self.options.get("down"):
+            raise redis.ConnectionError("nobody there")
+        self.connects += 1
+        self._sock = object()
+
+    def disconnect(self) -> None:
+        self._sock = None
+        self.stale = False
+
+    def can_read(self) -> bool:
+        if isinstance(self.stale, Exception):
+            raise self.stale
+        return self.stale
+
+
+class FakeAsyncConnection(FakeConnection):
+    """The same for asyncio."""
+
+    @property
+    def is_connected(self) -> bool:
+        return self._sock is not None
+
+    async def connect(self) -> None:
+        super().connect()
+
+    async def disconnect(self) -> None:
+        super().disconnect()
+
+    async def can_read(self) -> bool:
+        return super().can_read()
+
+
+class OlderAsyncConnection(FakeAsyncConnection):
+    """As before redis-py 8."""
+
+    can_read = None  # type: ignore[assignment]
+
+    async def can_read_destructive(self) -> bool:
+        return FakeConnection.can_read(self)
+
+
+def threads(size: int = 2, timeout_s: float = 0.05, **options: Any) -> ThreadPool:
+    return ThreadPool(FakeConnection, options, size=size, timeout_s=timeout_s)
+
+
+def tasks(size: int = 2, timeout_s: float = 0.05, kind: type = FakeAsyncConnection, **options: Any) -> TaskPool:
+    return TaskPool(kind, options, size=size, timeout_s=timeout_s)
+
+
+# -- threads -------------------------------------------------------------------------------------------
+
+
+def test_the_connection_that_came_back_last_goes_out_first():
+    pool = threads(size=3)
+    first, second = pool.acquire(), pool.acquire()
+    assert first is not second
+    pool.release(first)
+    pool.release(second)
+    assert pool.acquire() is second
+    assert pool.acquire() is first
+    assert (first.connects, second.connects) == (1, 1)
+
+
+@pytest.mark.parametrize("stale", [True, redis.ConnectionError("closed"), redis.TimeoutError("late"), OSError("bad")])
+def test_a_stale_connection_is_opened_anew_before_it_is_lent(stale: bool | Exception):
+    pool = threads()
+    connection = pool.acquire()
+    pool.release(connection)
+    connection.stale = stale
+    assert pool.acquire() is connection
+    assert connection.connects == 2
+
+
+def test_no_more_than_size_and_then_an_error_after_the_timeout():
+    pool = threads(size=2)
+    taken = [pool.acquire(), pool.acquire()]
+    began = time.monotonic()
+    with pytest.raises(redis.ConnectionError, match=r"^No connection available\."):
+        pool.acquire()
+    assert time.monotonic() - began >= 0.05
+    pool.release(taken[0])
+    assert pool.acquire() is taken[0]
+
+
+def test_a_connection_that_cannot_be_opened_does_not_use_up_a_place():
+    pool = threads(size=1, down=True)
+    for _ in range(3):
+        with pytest.raises(redis.ConnectionError, match="nobody there"):
+            pool.acquire()
+
+
+def test_who_waits_gets_what_is_given_back():
+    pool = threads(size=1, timeout_s=30)
+    taken, got = pool.acquire(), []
+    waiter = threading.Thread(target=lambda: got.append(pool.acquire()))
+    waiter.start()
+    while not pool._stocks[os.getpid()].waiting:
+        time.sleep(0.001)
+    pool.release(taken)
+    waiter.join(10)
+    assert got == [taken]
+
+
+def test_many_threads_never_share_a_connection_and_none_is_forgotten():
+    pool = threads(size=3, timeout_s=30)
+    in_use: set[int] = set()
+    faults: list[object] = []
+
+    def work() -> None:
+        for _ in range(300):
+            connection = pool.acquire()
+            if id(connection) in in_use:
+                faults.append(connection)
+            in_use.add(id(connection))
+            time.sleep(0)
+            in_use.discard(id(connection))
+            pool.release(connection)
+
+    workers = [threading.Thread(target=work) for _ in range(12)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert not any(worker.is_alive() for worker in workers)
+    assert faults == []
+    stock = pool._stocks[os.getpid()]
+    assert len(stock.made) == len(stock.idle) <= 3
+    assert stock.waiting == 0
+
+
+def test_disconnect_closes_those_in_use_as_well():
+    pool = threads()
+    taken, idle = pool.acquire(), pool.acquire()
+    pool.release(idle)
+    pool.disconnect()
+    assert taken._sock is None
+    assert idle._sock is None
+
+
+def test_a_child_after_a_fork_has_places_of_its_own_and_closes_what_it_gives_back_of_its_parents(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    pool = threads(size=1)
+    parents = pool.acquire()
+    monkeypatch.setattr(os, "getpid", lambda: parents.pid + 1)
+    own = pool.acquire()
+    assert own is not parents
+    pool.release(parents)
+    assert parents._sock is None
+    pool.release(own)
+    assert pool.acquire() is own
+
+
+# -- tasks ---------------------------------------------------------------------------------------------
+
+
+def test_tasks_take_turns_with_the_connections_there_are():
+    async def work() -> None:
+        pool = tasks(size=3, timeout_s=30)
+        seen: set[int] = set()
+        in_use: set[int] = set()
+
+        async def one() -> None:
+            connection = await pool.acquire()
+            assert id(connection) not in in_use
+            in_use.add(id(connection))
+            seen.add(id(connection))
+            await asyncio.sleep(0)
+            in_use.discard(id(connection))
+            pool.release(connection)
+
+        await asyncio.gather(*(one() for _ in range(100)))
+        assert len(seen) <= 3
+
+    asyncio.run(work())
+
+
+def test_a_task_that_gets_none_in_time_is_told_so_and_one_that_was_cancelled_takes_none():
+    async def work() -> None:
+        pool = tasks(size=1)
+        taken = await pool.acquire()
+        with pytest.raises(redis.ConnectionError, match=r"^No connection available\."):
+            await pool.acquire()
+        waiting = asyncio.create_task(pool.acquire())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        pool.release(taken)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert await pool.acquire() is taken
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("kind", [FakeAsyncConnection, OlderAsyncConnection])
+@pytest.mark.parametrize("stale", [True, redis.ConnectionError("closed"), OSError("Buffer is closed.")])
+def test_a_stale_connection_of_tasks_is_opened_anew(kind: type, stale: bool | Exception):
+    async def work() -> None:
+        pool = tasks(kind=kind)
+        connection = await pool.acquire()
+        pool.release(connection)
+        connection.stale = stale
+        assert await pool.acquire() is connection
+        assert connection.connects == 2
+
+    asyncio.run(work())
+
+
+def test_a_connection_of_tasks_that_cannot_be_opened_does_not_use_up_a_place():
+    async def work() -> None:
+        pool = tasks(size=1, down=True)
+        for _ in range(3):
+            with pytest.raises(redis.ConnectionError, match="nobody there"):
+                await pool.acquire()
+
+    asyncio.run(work())
