@@ -13,6 +13,7 @@ import redis
 
 from pillion.storage.aio_pool import TaskPool
 from pillion.storage.pool import ThreadPool
+from pillion.storage.wiring import pack
 
 
 class FakeConnection:
@@ -24,6 +25,10 @@ class FakeConnection:
         self._sock: object = None
         self.stale: bool | Exception = False
         self.connects = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self._sock is not None
 
     def connect(self) -> None:
         if self.options.get("down"):
@@ -41,21 +46,24 @@ class FakeConnection:
         return self.stale
 
 
-class FakeAsyncConnection(FakeConnection):
-    """The same for asyncio."""
+class FakeAsyncConnection:
+    """The same for asyncio: a FakeConnection behind coroutines."""
+
+    def __init__(self, **options: Any) -> None:
+        self.fake = FakeConnection(**options)
 
     @property
     def is_connected(self) -> bool:
-        return self._sock is not None
+        return self.fake.is_open
 
     async def connect(self) -> None:
-        super().connect()
+        self.fake.connect()
 
     async def disconnect(self) -> None:
-        super().disconnect()
+        self.fake.disconnect()
 
     async def can_read(self) -> bool:
-        return super().can_read()
+        return self.fake.can_read()
 
 
 class OlderAsyncConnection(FakeAsyncConnection):
@@ -64,14 +72,14 @@ class OlderAsyncConnection(FakeAsyncConnection):
     can_read = None  # type: ignore[assignment]
 
     async def can_read_destructive(self) -> bool:
-        return FakeConnection.can_read(self)
+        return self.fake.can_read()
 
 
-def threads(size: int = 2, timeout_s: float = 0.05, **options: Any) -> ThreadPool:
+def threads(size: int = 2, timeout_s: float = 0.05, **options: Any) -> Any:
     return ThreadPool(FakeConnection, options, size=size, timeout_s=timeout_s)
 
 
-def tasks(size: int = 2, timeout_s: float = 0.05, kind: type = FakeAsyncConnection, **options: Any) -> TaskPool:
+def tasks(size: int = 2, timeout_s: float = 0.05, kind: type = FakeAsyncConnection, **options: Any) -> Any:
     return TaskPool(kind, options, size=size, timeout_s=timeout_s)
 
 
@@ -119,7 +127,8 @@ def test_a_connection_that_cannot_be_opened_does_not_use_up_a_place():
 
 def test_who_waits_gets_what_is_given_back():
     pool = threads(size=1, timeout_s=30)
-    taken, got = pool.acquire(), []
+    taken = pool.acquire()
+    got: list[Any] = []
     waiter = threading.Thread(target=lambda: got.append(pool.acquire()))
     waiter.start()
     while not pool._stocks[os.getpid()].waiting:
@@ -161,8 +170,8 @@ def test_disconnect_closes_those_in_use_as_well():
     taken, idle = pool.acquire(), pool.acquire()
     pool.release(idle)
     pool.disconnect()
-    assert taken._sock is None
-    assert idle._sock is None
+    assert not taken.is_open
+    assert not idle.is_open
 
 
 def test_a_child_after_a_fork_has_places_of_its_own_and_closes_what_it_gives_back_of_its_parents(
@@ -174,7 +183,7 @@ def test_a_child_after_a_fork_has_places_of_its_own_and_closes_what_it_gives_bac
     own = pool.acquire()
     assert own is not parents
     pool.release(parents)
-    assert parents._sock is None
+    assert not parents.is_open
     pool.release(own)
     assert pool.acquire() is own
 
@@ -227,9 +236,9 @@ def test_a_stale_connection_of_tasks_is_opened_anew(kind: type, stale: bool | Ex
         pool = tasks(kind=kind)
         connection = await pool.acquire()
         pool.release(connection)
-        connection.stale = stale
+        connection.fake.stale = stale
         assert await pool.acquire() is connection
-        assert connection.connects == 2
+        assert connection.fake.connects == 2
 
     asyncio.run(work())
 
@@ -242,3 +251,27 @@ def test_a_connection_of_tasks_that_cannot_be_opened_does_not_use_up_a_place():
                 await pool.acquire()
 
     asyncio.run(work())
+
+
+# -- what goes over a connection -------------------------------------------------------------------------
+
+
+def test_commands_are_packed_as_redis_py_packs_them():
+    commands = [
+        ("SADD", "queues", "größe"),
+        ("LPUSH", "queue:größe", b"\x00\xff", "", 7, -1, 1763794000.123, 1e300),
+        ("EXPIRE", b"key", 10**18),
+    ]
+    connection: Any = redis.Connection()
+    assert b"".join(pack(commands)) == b"".join(connection.pack_commands(commands))
+
+
+def test_short_commands_go_out_in_one_piece_and_long_ones_are_not_copied():
+    assert len(pack([("SADD", "queues", "a"), ("LPUSH", "queue:a", "x")])) == 1
+    assert len(pack([("SADD", "queues", "a"), ("LPUSH", "queue:a", "x" * 70_000)])) == 2
+
+
+def test_what_cannot_be_packed_is_an_error_of_redis_py_as_before():
+    commands: Any = [("SET", "key", None)]
+    with pytest.raises(redis.DataError):
+        pack(commands)

@@ -23,7 +23,7 @@ from pillion.storage.aio_pool import TaskPool
 from pillion.storage.aio_wiring import AsyncLentPool
 from pillion.storage.exchange import Batch, Command, Exchange, Transaction
 from pillion.storage.ops.base import Op
-from pillion.storage.wiring import Connection, forget_subscribers
+from pillion.storage.wiring import Connection, forget_subscribers, pack
 
 T = TypeVar("T")
 
@@ -175,7 +175,7 @@ class AsyncStorage:
 
 async def _round_trip(connection: Connection, commands: Sequence[Command], replies: list[Any]) -> None:
     """Send all at once; append each reply to `replies`, an error reply as a value."""
-    await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+    await connection.send_packed_command(pack(commands), check_health=False)
     for _ in commands:
         try:
             replies.append(await connection.read_response())

@@ -13,7 +13,7 @@ from pillion.storage import errors_map
 from pillion.storage.exchange import Batch, Command, Exchange, Transaction
 from pillion.storage.ops.base import Op
 from pillion.storage.pool import ThreadPool
-from pillion.storage.wiring import Connection, LentPool, forget_subscribers
+from pillion.storage.wiring import Connection, LentPool, forget_subscribers, pack
 
 T = TypeVar("T")
 
@@ -145,7 +145,7 @@ class Storage:
 
 def _round_trip(connection: Connection, commands: Sequence[Command], replies: list[Any]) -> None:
     """Send all at once; append each reply to `replies`, an error reply as a value."""
-    connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+    connection.send_packed_command(pack(commands), check_health=False)
     for _ in commands:
         try:
             replies.append(connection.read_response(disconnect_on_error=True))

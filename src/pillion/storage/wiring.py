@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from ssl import VerifyMode
 from typing import Any
 
+import hiredis
 import redis
 from redis import sentinel
 from redis.backoff import NoBackoff
@@ -34,6 +35,9 @@ Options = dict[str, Any]
 
 # What redis-py leaves untyped. Everything of it that storage uses goes through these names.
 Connection = Any
+_pack: Any = hiredis.pack_command  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+_SENT_IN_ONE_BYTES = 65_536  # more than that is not copied for the sake of one system call
 _make_sentinel: Any = sentinel.Sentinel
 
 GONE = (FileNotFoundError, ConnectionRefusedError)  # nobody listens on the embedded server's socket
@@ -93,7 +97,7 @@ class LentPool(BlockingConnectionPool):
         self._lent = connection
         super().__init__(  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType]
             max_connections=1,
-            timeout=lender.timeout_s,
+            timeout=lender.timeout_s,  # pyright: ignore[reportArgumentType]
             connection_class=lender.connection_class,
             **lender.connection_kwargs,
         )
@@ -241,3 +245,15 @@ def client_info() -> Options:
     except ImportError:  # before redis-py 7.1
         return {"lib_name": f"redis-py(pillion_v{__version__})"}
     return {"driver_info": DriverInfo().add_upstream_driver("pillion", __version__)}
+
+
+def pack(commands: Iterable[Sequence[Any]]) -> list[bytes]:
+    """Commands as they go over the wire, in one piece unless that is long.
+
+    What redis-py's `pack_commands` makes of bytes, text and numbers, in a quarter of the time.
+    """
+    try:
+        pieces = [_pack(command) for command in commands]
+    except TypeError as error:
+        raise redis.DataError(str(error)) from error
+    return pieces if sum(map(len, pieces)) > _SENT_IN_ONE_BYTES else [b"".join(pieces)]
