@@ -33,7 +33,7 @@ types: $(DEV) ## mypy and pyright, both strict
 bench: $(DEV) ## speed beside real Sidekiq and the bare prototype, in one run
 	$(BIN)/python -m bench
 
-bench-full: $(DEV) bench/.venv-peers/.installed bench/.venv-arq/.installed ## every peer, for hours: make bench-full BENCH="--only drain --quick"
+bench-full: $(DEV) bench/.venv-peers/.installed bench/.venv-arq/.installed ## every peer, 25 minutes: make bench-full BENCH="--only drain --quick"
 	$(BIN)/python -m bench.full $(BENCH)
 
 drills: $(DEV) ## kill workers, supervisors and Redis at chosen moments, and count every job
@@ -42,11 +42,8 @@ drills: $(DEV) ## kill workers, supervisors and Redis at chosen moments, and cou
 chaos: $(DEV) ## two minutes of everything at once by a seed: SEED=7 make chaos
 	$(BIN)/python -m chaos --seconds 120 $(if $(SEED),--seed $(SEED))
 
-chaos-long: $(DEV) ## ten seeds, five minutes each, the last two under a Sentinel
-	@failed=; for seed in 1 2 3 4 5 6 7 8 9 10; do \
-		variant=; if [ $$seed -gt 8 ]; then variant=--sentinel; fi; \
-		$(BIN)/python -m chaos --seed $$seed --seconds 300 $$variant || failed="$$failed $$seed"; \
-	done; if [ -n "$$failed" ]; then echo "failed seeds:$$failed"; exit 1; fi
+chaos-long: $(DEV) ## ten seeds of five minutes, JOBS=3 at a time, and two calm runs for figures on recovery
+	$(BIN)/python -m chaos.long --jobs $(or $(JOBS),1) $(CHAOS)
 
 test-on: ## unit and Redis tests on another Python: make test-on PYTHON=python3.13
 	$(PYTHON) -m venv .venvs/$(notdir $(PYTHON))
@@ -55,7 +52,7 @@ test-on: ## unit and Redis tests on another Python: make test-on PYTHON=python3.
 	.venvs/$(notdir $(PYTHON))/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/unit tests/redis
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .venvs .pytest_cache .mypy_cache .ruff_cache bench/out bench/.venv-*
+	rm -rf $(VENV) .venvs .pytest_cache .mypy_cache .ruff_cache bench/out bench/.venv-* chaos/out
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

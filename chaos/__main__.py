@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import shutil
 import signal
@@ -15,7 +16,7 @@ from rich.console import Console
 from chaos.driver import Driver
 from chaos.ledger import Books
 from chaos.recovery import waits
-from chaos.report import Screen, show
+from chaos.report import Screen, record, show
 from chaos.schedule import Event, calm, plan
 from chaos.servers import OneServer, UnderSentinel
 
@@ -46,8 +47,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sentinel", action="store_true", help="a master and a replica that change places")
     parser.add_argument("--calm", action="store_true", help="deaths only, one at a time: figures on recovery")
     parser.add_argument("--plan", action="store_true", help="print the schedule of this seed, and do nothing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what came out there as well")
     parser.add_argument("--keep", action="store_true", help="keep the ledger, the logs and the data, and say where")
     return parser.parse_args()
+
+
+def variant(given: argparse.Namespace) -> str:
+    """What kind of run this is."""
+    return "sentinel" if given.sentinel else "calm" if given.calm else ""
 
 
 def _run(given: argparse.Namespace, screen: Screen, repeat: str) -> int:
@@ -61,8 +68,12 @@ def _run(given: argparse.Namespace, screen: Screen, repeat: str) -> int:
         if not driver.settle():
             screen.say("It did not come to rest: jobs or dead owners are left.")
         verdict = driver.verdict()
-        show(screen, verdict, waits(Books(driver.world.ledger), driver.diary))
+        recovered = waits(Books(driver.world.ledger), driver.diary)
+        show(screen, verdict, recovered)
         failed = bool(verdict.faults)
+        if given.json:
+            setting = {"seed": given.seed, "seconds": given.seconds, "variant": variant(given)}
+            given.json.write_text(json.dumps(setting | record(verdict, recovered), indent=1))
     finally:
         driver.world.close()
         if failed or given.keep:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -62,6 +62,19 @@ def show(screen: Screen, verdict: Verdict, waits: dict[str, list[float]]) -> Non
         say(f"\nFAULT: {what}: {len(found)}")
         for line in found[:SHOWN_FAULTS]:
             say(f"  {line}")
+
+
+def record(verdict: Verdict, waits: dict[str, list[float]]) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "jobs": verdict.pushed,
+        "runs": verdict.runs,
+        "faults": {what: len(found) for what, found in verdict.faults.items()},
+        "repeated": dict(sorted(verdict.repeated.items())),
+        "poisoned": verdict.poisoned,
+        "ruby_lost": len(verdict.ruby_lost),
+        "waits_s": {why: [round(value, 3) for value in values] for why, values in waits.items() if values},
+    }
 
 
 def _show_waits(screen: Screen, waits: dict[str, list[float]]) -> None:
