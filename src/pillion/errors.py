@@ -15,6 +15,8 @@
          ├─ JobArgumentError        the payload's arguments do not fit the job's `perform`
          ├─ PoisonPill              a job that was running each time its process died
          ├─ RetryableError          wraps a known, passing error: retried, but not worth an alarm
+         ├─ NotTesting              asked for fake jobs while jobs go to Redis
+         ├─ EmptyQueue              a test wanted to run a job, and none waits
          │   ├─ LockNotAcquired     somebody else has the lock
          │   └─ CircuitOpen         a service has failed so often that it is left alone for a while
          └─ RedisError              the Redis server, as seen from here
@@ -133,6 +135,14 @@ class CircuitOpen(RetryableError):
     def __init__(self, name: str, retry_in_s: float) -> None:
         self.name, self.retry_in_s = name, retry_in_s
         super().__init__(f"The circuit {name!r} is open: no calls for another {retry_in_s:.0f} s.")
+
+
+class NotTesting(PillionError):
+    """Asked for the jobs of fake mode where there is none: this thread or task pushes to Redis."""
+
+
+class EmptyQueue(PillionError):
+    """`perform_one` in a test found no job to run."""
 
 
 class RedisError(PillionError):
