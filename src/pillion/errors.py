@@ -15,10 +15,10 @@
          ├─ JobArgumentError        the payload's arguments do not fit the job's `perform`
          ├─ PoisonPill              a job that was running each time its process died
          ├─ RetryableError          wraps a known, passing error: retried, but not worth an alarm
-         ├─ NotTesting              asked for fake jobs while jobs go to Redis
-         ├─ EmptyQueue              a test wanted to run a job, and none waits
          │   ├─ LockNotAcquired     somebody else has the lock
          │   └─ CircuitOpen         a service has failed so often that it is left alone for a while
+         ├─ NotTesting              asked for fake jobs while jobs go to Redis
+         ├─ EmptyQueue              a test wanted to run a job, and none waits
          └─ RedisError              the Redis server, as seen from here
              ├─ RedisUnavailable    cannot be reached or does not answer (names host and port)
              ├─ RedisRefused        answers, but will not write: read-only, full, no permission
