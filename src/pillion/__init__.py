@@ -19,6 +19,8 @@ from pillion._version import __version__ as __version__
 # name, and importing it from `typing` would take longer than all the rest of this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pillion.ambient import context as context
+    from pillion.ambient import current_context as current_context
     from pillion.client import AsyncClient as AsyncClient
     from pillion.client import Client as Client
     from pillion.config import Config as Config
@@ -63,12 +65,15 @@ __all__ = [
     "__version__",
     "configure_client",
     "configure_server",
+    "context",
+    "current_context",
     "job",
     "pressure",
     "redis",
 ]
 
 _HOMES = {
+    "ambient": ("context", "current_context"),
     "client": ("AsyncClient", "Client"),
     "config": ("Config", "QueueLimit"),
     "default": ("Job", "Worker", "configure_client", "configure_server", "job", "pressure", "redis"),

@@ -25,10 +25,12 @@ import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TextIO
 
 from pillion.errors import ConfigError
+from pillion.log_record import LineWriter
 
 LogFormat = Literal["text", "json"]
 LEVELS: Mapping[str, int] = MappingProxyType(
@@ -51,12 +53,17 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 # Sidekiq's line has no room for these; the JSON line has.
 _JSON_ONLY = frozenset({"queue", "args", "cpu_s"})
 _RECORD_FACTS = "pillion"  # the attribute of a record that holds its own facts
+META = "meta."  # how the facts that travel with jobs begin, in payloads and in lines: see pillion.ambient
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _context: ContextVar[Mapping[str, Any]] = ContextVar("pillion_log_context", default=_NOTHING)
 # The running job: its log, its payload, and what `add_context` has added.
 _job: ContextVar[tuple[JobLog, Mapping[str, Any], Mapping[str, Any]] | None] = ContextVar(
     "pillion_log_job", default=None
+)
+# What `ambient.context` has set: the payload of the job it was set in (None: in none), and all facts that hold.
+_carried: ContextVar[tuple[Mapping[str, Any] | None, Mapping[str, Any]] | None] = ContextVar(
+    "pillion_log_carried", default=None
 )
 
 
@@ -88,16 +95,56 @@ def add_context(**facts: Any) -> None:
 
 def context() -> dict[str, Any]:
     """What a line logged here and now would carry: the running job's facts, then the added ones."""
-    running = _job.get()
+    running, own = _job.get(), _carried.get()
     if running is None:
-        return dict(_context.get())
+        return {**carried(), **_context.get()}
     job_log, payload, added = running
-    return {**job_log.context(payload), **added, **_context.get()}
+    facts = {**job_log.context(payload), **added}
+    if own is not None and own[0] is payload:
+        facts = {**{key: value for key, value in facts.items() if not key.startswith(META)}, **own[1]}
+    return {**facts, **_context.get()}
+
+
+def running_payload() -> Mapping[str, Any] | None:
+    """The payload of the job that this thread (or task) runs in a worker; None outside of one."""
+    running = _job.get()
+    return running[1] if running else None
+
+
+def carried() -> Mapping[str, Any]:
+    """The facts that a job pushed here takes along: those set around this code, else those the running job brought.
+
+    They are looked up when asked for, so a job that nobody gave any costs nothing. What was set inside of one
+    job is not seen by the next, whatever that job left behind.
+    """
+    own, payload = _carried.get(), running_payload()
+    if own is not None and own[0] is payload:
+        return own[1]
+    return _NOTHING if payload is None else _meta(payload)
+
+
+@contextmanager
+def carrying(facts: Mapping[str, Any]) -> Generator[None]:
+    """Inside the block `carried` answers `facts`, whose keys begin with META."""
+    token = _carried.set((running_payload(), facts))
+    try:
+        yield
+    finally:
+        _carried.reset(token)
+
+
+def _meta(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in payload.items() if key.startswith(META)}
 
 
 def tid() -> str:
     """A short name for the running thread, unique on this machine: the kernel's thread id in base 36."""
-    number, text = threading.get_native_id(), ""
+    return _base36(threading.get_native_id())
+
+
+@lru_cache(maxsize=1024)
+def _base36(number: int) -> str:
+    text = ""
     while number:
         number, digit = divmod(number, 36)
         text = _DIGITS[digit] + text
@@ -123,18 +170,18 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line; a traceback follows on lines of its own."""
-        facts = _facts(record)
-        words = [_utc_ms(record.created)] if self._timestamp else []
-        words += [f"pid={record.process}", f"tid={tid()}"]
-        words += [f"{key}={_plain(value)}" for key, value in facts.items() if key not in _JSON_ONLY]
+        line = f"{_utc_ms(record.created)} " if self._timestamp else ""
+        line += f"pid={record.process} tid={tid()} "
+        for key, value in _labels(record).items():
+            if key not in _JSON_ONLY:
+                line += f"{key}={_plain(value)} "
         level = _level_name(record.levelno)
         if self._colour:
             level = f"\x1b[{_COLOURS[level]}m{level}\x1b[0m"
-        words.append(f"{level}: {record.getMessage()}")
-        return _printable(" ".join(words) + self._traceback(record))
-
-    def _traceback(self, record: logging.LogRecord) -> str:
-        return "".join(f"\n{text}" for text in _trace_parts(self, record))
+        line += f"{level}: {record.getMessage()}"
+        for text in _trace_parts(self, record):
+            line += f"\n{text}"
+        return _printable(line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -170,6 +217,15 @@ def _facts(record: logging.LogRecord) -> dict[str, Any]:
     return {**context(), **getattr(record, _RECORD_FACTS, {})}
 
 
+def _labels(record: logging.LogRecord) -> dict[str, Any]:
+    """The facts that a text line has room for; it may hold others."""
+    running, own = _job.get(), getattr(record, _RECORD_FACTS, _NOTHING)
+    if running is None:
+        return {**_context.get(), **own}
+    job_log, payload, added = running
+    return {**job_log.labels(payload), **added, **_context.get(), **own}
+
+
 def _trace_parts(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
     parts: list[str] = []
     if record.exc_info and record.exc_info[0] is not None:
@@ -182,8 +238,13 @@ def _trace_parts(formatter: logging.Formatter, record: logging.LogRecord) -> lis
 
 
 def _utc_ms(epoch_s: float) -> str:
-    millis = int(epoch_s * 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(millis // 1000)) + f".{millis % 1000:03d}Z"
+    seconds, millis = divmod(int(epoch_s * 1000), 1000)
+    return f"{_utc_s(seconds)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=8)  # thousands of lines may fall into one second
+def _utc_s(epoch_s: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(epoch_s))
 
 
 def _level_name(level: int) -> str:
@@ -195,12 +256,12 @@ def _level_name(level: int) -> str:
 def _plain(value: object) -> str:
     """A fact as text. Lists are joined by commas; a line break in it must not begin a line of its own."""
     text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-    return text.replace("\r", "\\r").replace("\n", "\\n")
+    return text.replace("\r", "\\r").replace("\n", "\\n") if "\n" in text or "\r" in text else text
 
 
 def _printable(text: str) -> str:
     """`text` without lone surrogates: no stream can encode them, and the whole line would be lost."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 # -- a level for one job -------------------------------------------------------------------------------
@@ -280,10 +341,11 @@ class JobLog:
     of its own). `enter` is for every job: it is one store.
     """
 
-    __slots__ = ("_attributes", "_log_arguments", "_logger", "_skip", "enabled")
+    __slots__ = ("_attributes", "_lines", "_log_arguments", "_logger", "_skip", "enabled")
 
     def __init__(self, logger: logging.Logger, config: JobLogOptions) -> None:
         self._logger = JobLogger(logger)
+        self._lines = LineWriter(logger, _RECORD_FACTS)
         self._skip = config.skip_default_job_logging
         self._attributes = config.logged_job_attributes
         self._log_arguments = config.log_arguments
@@ -303,27 +365,36 @@ class JobLog:
 
     def context(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """The facts of a job: class (the wrapped one if there is one), jid, the configured attributes, queue, args."""
+        facts = self.labels(payload)
+        facts["queue"] = payload.get("queue")
+        if self._log_arguments:
+            facts["args"] = loggable_arguments(payload.get("args") or (), payload.get("loggable_arguments") or ())
+        facts.update(_meta(payload))
+        return facts
+
+    def labels(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the facts that a text line shows: all but queue and args."""
         facts: dict[str, Any] = {"class": payload.get("wrapped") or payload.get("class"), "jid": payload.get("jid")}
         for name in self._attributes:
             value = payload.get(name)
             if value is not None and value != []:
                 facts[name] = value
-        facts["queue"] = payload.get("queue")
-        if self._log_arguments:
-            facts["args"] = loggable_arguments(payload.get("args") or (), payload.get("loggable_arguments") or ())
         return facts
 
     def start(self, ctx: Mapping[str, Any]) -> None:
         """Log that a job begins."""
-        self._logger.info("start", extra={_RECORD_FACTS: ctx})
+        if self._logger.isEnabledFor(logging.INFO):
+            self._lines.write("start", ctx)
 
     def done(self, ctx: Mapping[str, Any], elapsed_s: float, cpu_s: float) -> None:
         """Log that a job ended well, after `elapsed_s` seconds of which `cpu_s` on the processor."""
-        self._logger.info("done", extra={_RECORD_FACTS: _timed(ctx, elapsed_s, cpu_s)})
+        if self._logger.isEnabledFor(logging.INFO):
+            self._lines.write("done", _timed(ctx, elapsed_s, cpu_s))
 
     def fail(self, ctx: Mapping[str, Any], elapsed_s: float, cpu_s: float) -> None:
         """Log that a job raised, after `elapsed_s` seconds of which `cpu_s` on the processor."""
-        self._logger.info("fail", extra={_RECORD_FACTS: _timed(ctx, elapsed_s, cpu_s)})
+        if self._logger.isEnabledFor(logging.INFO):
+            self._lines.write("fail", _timed(ctx, elapsed_s, cpu_s))
 
 
 def _timed(ctx: Mapping[str, Any], elapsed_s: float, cpu_s: float) -> dict[str, Any]:
@@ -337,6 +408,8 @@ def loggable_arguments(args: Sequence[Any], open_indexes: Iterable[int] = ()) ->
     A job opens positions with the option `loggable_arguments=(1, 3)`.
     """
     allowed = frozenset(open_indexes)
+    if not allowed:
+        return [arg if _is_number(arg) else FILTERED for arg in args]
     return [arg if index in allowed or _is_number(arg) else FILTERED for index, arg in enumerate(args)]
 
 
@@ -348,7 +421,16 @@ def _is_number(value: object) -> bool:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Our handler, so that a second `setup` finds the first."""
+    """Our handler, so that a second `setup` finds the first. Its `emit` is logging's, without a second lock to flush."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.stream.flush()
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - as in logging: a line that cannot be written must not hurt who logs it
+            self.handleError(record)
 
 
 def setup(

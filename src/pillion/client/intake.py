@@ -18,6 +18,7 @@ from pillion.client.bulk import BulkOrder, read_order
 from pillion.config import Config, QueueLimit
 from pillion.definition.registry import BASE_OPTIONS, JobDefinition
 from pillion.errors import InvalidJob
+from pillion.log import carried
 from pillion.storage.ops.base import Op
 from pillion.storage.ops.push import push_later, push_now
 from pillion.wire.codec import dumps
@@ -84,6 +85,8 @@ class Intake:
 
     def _completed(self, item: Mapping[str, Any], definition: JobDefinition | None, now_s: float) -> Payload:
         """The payload before the middleware."""
+        if (facts := carried()) and isinstance(cast("object", item), Mapping) and _carries_context(definition):
+            item = {**facts, **item}
         defaults = self._defaults(definition)
         wrapped = item.get("wrapped") if definition is None and isinstance(item, dict) else None
         if definition is not None:
@@ -193,6 +196,10 @@ class Intake:
     def pressure(self, limit: QueueLimit, replies: Sequence[Any]) -> float:
         """How near to its limit a queue is, after what Redis answered to `pressure_ops`."""
         return pressure_of(limit, replies, self._clock())
+
+
+def _carries_context(definition: JobDefinition | None) -> bool:
+    return definition is None or bool(getattr(definition.factory, "carries_context", True))
 
 
 def definition_of(job: object, field: str = "class") -> JobDefinition:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Protocol
+
+from pillion.ambient import Fact, context
 
 TransientExceptions = Sequence[type[BaseException] | str]
 
@@ -31,6 +34,13 @@ class JobRun:
 
     # Errors of this job that are known and pass by themselves: classes, or their dotted names (F040).
     transient_exceptions: TransientExceptions = ()
+
+    # False for jobs that a timer starts: they take no context along from where they are pushed (F130).
+    carries_context: ClassVar[bool] = True
+
+    def with_context(self, **facts: Fact | None) -> AbstractContextManager[None]:
+        """Inside the block, log lines and the jobs pushed there carry these facts; see `pillion.context`."""
+        return context(**facts)
 
     @property
     def jid(self) -> str:

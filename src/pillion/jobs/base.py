@@ -36,6 +36,7 @@ from pillion.jobs.calls import (
     Renamed,
 )
 from pillion.jobs.setter import SetCall, Setter
+from pillion.jobs.with_contexts import BulkInWithContexts, BulkWithContexts
 
 __all__ = ["BaseJob", "FunctionJob", "Home", "JobDecorator", "JobDefinition", "Registry"]
 
@@ -94,6 +95,20 @@ class _BulkPerformIn:
         return BulkPerformIn(_setter(owner))
 
 
+class _BulkWithContexts:
+    """Push one job for each object, each with arguments and context of its own."""
+
+    def __get__(self, obj: object, owner: type[Any]) -> BulkWithContexts:
+        return BulkWithContexts(_setter(owner))
+
+
+class _BulkInWithContexts:
+    """The same for later."""
+
+    def __get__(self, obj: object, owner: type[Any]) -> BulkInWithContexts:
+        return BulkInWithContexts(_setter(owner))
+
+
 class _PerformChunked:
     """Push one job for each `of` ids."""
 
@@ -130,6 +145,8 @@ class BaseJob(JobRun):
     perform_sync = _PerformInline()
     perform_bulk = _PerformBulk()
     bulk_perform_in = _BulkPerformIn()
+    bulk_perform_async_with_contexts = _BulkWithContexts()
+    bulk_perform_in_with_contexts = _BulkInWithContexts()
     perform_chunked = _PerformChunked()
     set = _Set()
     if not TYPE_CHECKING:  # type checkers refuse these names by themselves

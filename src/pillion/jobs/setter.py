@@ -15,6 +15,7 @@ from pillion.jobs.calls import (
     PerformInline,
     Pusher,
 )
+from pillion.jobs.with_contexts import BulkInWithContexts, BulkWithContexts
 from pillion.wire.timestamps import Interval
 
 P = ParamSpec("P")
@@ -46,6 +47,16 @@ class Setter(Pusher, Generic[P]):
     def bulk_perform_in(self) -> BulkPerformIn:
         """Push one job for each list of arguments, for later; the delay may be a list with one for each."""
         return BulkPerformIn(self)
+
+    @property
+    def bulk_perform_async_with_contexts(self) -> BulkWithContexts:
+        """Push one job for each object, each with arguments and context of its own."""
+        return BulkWithContexts(self)
+
+    @property
+    def bulk_perform_in_with_contexts(self) -> BulkInWithContexts:
+        """The same for later; the delay comes first."""
+        return BulkInWithContexts(self)
 
     @property
     def perform_chunked(self) -> PerformChunked:
