@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 
 from bench.full.redis_cost import Cost, pipelined
-from bench.full.roster import PILLION, ROOT, SIDEKIQ, Contestant, Order
+from bench.full.roster import PILLION, SIDEKIQ, Contestant, Order
 from bench.full.scenario import Figure, Scenario, Sizes, drained
+from bench.full.scenarios.growth import fill
 from bench.full.stage import Run, RunFailed, Stage
 
 SETTLE_S = 1.0  # acknowledgements that come late, and in batches
@@ -49,15 +49,15 @@ def logged(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, floa
 
 
 def prototype(stage: Stage, sizes: Sizes) -> dict[str, float]:
-    """Pillion's way to fetch and acknowledge, with nothing around it."""
+    """Pillion's way to fetch and acknowledge, with nothing around it, and the same job."""
     count = max(1000, sizes.jobs // 1000 * 1000)
-    stage.server.fill(count)
-    with stage.on(stage.cores("worker")):
-        command = [sys.executable, "bench/prototype.py", stage.server.url]
-        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    if int(stage.client.get("stat:processed") or 0) != count:
-        raise RunFailed("the prototype did not run every job")
-    return {"rate": count / float(done.stdout)}
+    with Run(stage, PROTOTYPE, count) as run:
+        fill(stage, count)
+        run.start()
+        run.processes[0].wait(stage.patience_s)
+        if int(stage.client.get("stat:processed") or 0) != count:
+            raise RunFailed("the prototype did not run every job")
+        return {"rate": count / drained(run, count)}
 
 
 def redis_alone(stage: Stage, sizes: Sizes) -> dict[str, float]:
@@ -65,6 +65,7 @@ def redis_alone(stage: Stage, sizes: Sizes) -> dict[str, float]:
     return {"rate": pipelined(stage, "rpop", sizes.pick(1_000_000, 20_000), pipeline=100)}
 
 
+PROTOTYPE = Contestant("prototype", (), lambda _: [[sys.executable, "bench/prototype.py"]], 1.0)
 FLOORS = {"prototype": prototype, "redis RPOP": redis_alone}
 RATE = Figure("jobs/s", floor="prototype")
 SCENARIOS = (
