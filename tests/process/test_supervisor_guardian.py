@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -130,3 +131,84 @@ def test_what_could_not_be_given_back_is_named_at_the_end(
 def test_news_survive_the_way_over_the_link() -> None:
     news = News("redis://user:p%20w@host:6379/0", 7.5)
     assert News.parse(news.dump()) == news
+
+
+# -- the dead of others ----------------------------------------------------------------------------
+
+
+class Scene:
+    """A guardian whose clock goes when told to."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.now_s = 1000.0
+        self.guardian = Guardian(Config(), lambda: [LIVING], monotonic=lambda: self.now_s)
+        self.guardian.learn(News(redis_url, 25.0))
+
+    def run(self, seconds: float) -> None:
+        """Tick whenever the guardian wants to be called."""
+        end = self.now_s + seconds
+        while self.guardian.next_s <= end:
+            self.now_s = max(self.guardian.next_s, self.now_s)
+            self.guardian.tick(self.now_s)
+        self.now_s = end
+
+
+@pytest.fixture
+def scene(redis_url: str, raw: redis.Redis) -> Iterator[Scene]:
+    scene = Scene(redis_url)
+    yield scene
+    scene.guardian.close()
+
+
+def lose_a_host(raw: redis.Redis, *identities: str) -> None:
+    """Its leases have ended."""
+    for number, identity in enumerate(identities):
+        hold_a_job(raw, identity)
+        if number:
+            raw.hset(keys.inflight("default", identity), "1", JOB.replace(b"0123456789ab", b"%012d" % number))
+        raw.delete(keys.alive(identity))
+
+
+def test_a_lost_host_is_recovered_though_no_worker_lives_long_enough_to_see_it(scene: Scene, raw: redis.Redis) -> None:
+    scene.run(40)
+    hold_a_job(raw, DEAD)
+    raw.pexpire(keys.alive(DEAD), 10_000)
+    scene.run(18)
+    assert not raw.exists("queue:default"), "its lease runs"
+    raw.delete(keys.alive(DEAD))
+    scene.run(10)
+    assert raw.lrange("queue:default", 0, -1) == [JOB]
+    assert not raw.hexists(keys.OWNERS, DEAD)
+
+
+def test_many_dead_are_recovered_one_a_tick(scene: Scene, raw: redis.Redis) -> None:
+    """So that signals and the leases of the living do not wait for all of them."""
+    scene.run(35)
+    lose_a_host(raw, *(f"host:9:{n}" for n in range(5)))
+    left = []
+    while not left or left[-1]:
+        scene.now_s = max(scene.guardian.next_s, scene.now_s)
+        scene.guardian.tick(scene.now_s)
+        left.append(raw.hlen(keys.OWNERS))
+        assert scene.now_s < 1100
+    assert [count for count in left if count < 5] == [4, 3, 2, 1, 0]
+    assert raw.llen("queue:default") == 5
+
+
+def test_a_poison_pill_of_a_lost_host_is_left_to_the_workers(scene: Scene, raw: redis.Redis) -> None:
+    scene.run(35)
+    lose_a_host(raw, DEAD)
+    raw.set(keys.recoveries("0123456789ab0123456789ab"), 2)
+    scene.run(28)
+    assert raw.hlen(keys.inflight("default", DEAD)) == 1
+    assert not raw.exists("pl:reaper"), "a worker may look at once"
+
+
+def test_an_owner_that_is_late_but_renews_keeps_its_jobs(scene: Scene, raw: redis.Redis) -> None:
+    scene.run(35)
+    hold_a_job(raw, DEAD)
+    raw.pexpire(keys.alive(DEAD), 5_000)
+    scene.run(20)
+    raw.expire(keys.alive(DEAD), 30)
+    scene.run(20)
+    assert not raw.exists("queue:default")

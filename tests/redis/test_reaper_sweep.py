@@ -14,6 +14,7 @@ from services import GONE, ME, Reports, Watch, alive, hold, inflight, job, list_
 
 from pillion.config import Config, RedisConfig
 from pillion.errors import RedisError, RedisUnavailable
+from pillion.server.lease_watch import SECOND_LOOK_S
 from pillion.server.orphans import enter_orphans
 from pillion.server.owner import OwnerRecord, look_at
 from pillion.server.reaper import SWEEP_LOCK_S, Reaper
@@ -37,6 +38,11 @@ class Scene:
         """As after half a minute without a fault."""
         self.watch.now_s += LEASE_S
         return self
+
+    def look_again(self) -> None:
+        """A sweep, so much later that whatever lives has renewed its lease."""
+        self.watch.now_s += SECOND_LOOK_S
+        self.reaper.sweep()
 
 
 @pytest.fixture
@@ -62,10 +68,39 @@ def test_an_owner_without_a_lease_at_two_looks_is_reaped(scene: Scene, raw: redi
     hold(raw, job("a"))
     scene.reaper.sweep()
     assert scene.reaper.suspects == {GONE}
-    assert raw.exists(inflight())
     scene.reaper.sweep()
+    assert raw.exists(inflight()), "a look right after the first tells nothing new"
+    scene.look_again()
     assert run_order(raw) == [job("a")]
     assert not raw.exists("pl:owners")
+
+
+def test_an_owner_that_is_late_is_looked_at_when_its_lease_ends(scene: Scene, raw: redis.Redis) -> None:
+    """So its jobs run again half a minute after its death, not a sweep and a second look after that."""
+    list_owner(raw)
+    hold(raw, job("a"))
+    raw.set(alive(), 1, px=19_000)
+    assert scene.reaper._tick() <= 18.0
+    assert scene.reaper.suspects == {GONE}
+    assert raw.exists(inflight())
+    raw.delete(alive())
+    scene.watch.now_s += 19.1
+    scene.reaper._tick()
+    assert run_order(raw) == [job("a")]
+
+
+def test_what_cannot_be_recovered_is_not_looked_at_all_the_time(scene: Scene, raw: redis.Redis) -> None:
+    list_owner(raw)
+    hold(raw, job("a"))
+    raw.set("queue:default", "not a list")
+    scene.reaper._tick()
+    scene.watch.now_s += 6.0
+    pauses = []
+    for _ in range(4):
+        pauses.append(scene.reaper._tick())
+        scene.watch.now_s += pauses[-1]
+    assert min(pauses) >= 12.0
+    assert scene.reports.errors, "it is tried again, and said"
 
 
 def test_an_owner_whose_lease_returns_between_the_looks_keeps_its_jobs(scene: Scene, raw: redis.Redis) -> None:
@@ -73,10 +108,10 @@ def test_an_owner_whose_lease_returns_between_the_looks_keeps_its_jobs(scene: Sc
     hold(raw, job("a"))
     scene.reaper.sweep()
     raw.set(alive(), 1, ex=30)
-    scene.reaper.sweep()
+    scene.look_again()
     assert raw.exists(inflight())
     raw.delete(alive())
-    scene.reaper.sweep()
+    scene.look_again()
     assert raw.exists(inflight()), "the first look after its return is a first look again"
 
 
@@ -91,7 +126,7 @@ def test_a_process_never_reaps_itself(scene: Scene, raw: redis.Redis) -> None:
     list_owner(raw, identity=ME)
     hold(raw, job("a"), identity=ME)
     scene.reaper.sweep()
-    scene.reaper.sweep()
+    scene.look_again()
     assert raw.exists(inflight(identity=ME))
 
 
@@ -99,10 +134,13 @@ def test_a_young_reaper_does_not_trust_leases_yet(storage: Storage, raw: redis.R
     scene = Scene(storage)
     list_owner(raw)
     hold(raw, job("a"))
-    scene.watch.now_s += LEASE_S - 1
+    scene.watch.now_s += LEASE_S - 1 - 3 * SECOND_LOOK_S
     for _ in range(3):
-        scene.reaper.sweep()
+        scene.look_again()
     assert raw.exists(inflight())
+    scene.watch.now_s += 1
+    scene.reaper.sweep()
+    assert run_order(raw) == [job("a")], "what it has seen before counts from now on"
 
 
 def test_after_an_outage_leases_are_not_trusted_for_a_lease_time(own_redis: RedisProcess) -> None:
@@ -116,13 +154,12 @@ def test_after_an_outage_leases_are_not_trusted_for_a_lease_time(own_redis: Redi
     with own_redis.client() as raw:
         list_owner(raw)
         hold(raw, job("a"))
-        scene.watch.now_s += LEASE_S - 1
+        scene.watch.now_s += LEASE_S - 1 - 3 * SECOND_LOOK_S
         for _ in range(3):
-            scene.reaper.sweep()
+            scene.look_again()
         assert raw.exists(inflight())
         scene.watch.now_s += 1
-        for _ in range(2):
-            scene.reaper.sweep()
+        scene.reaper.sweep()
         assert run_order(raw) == [job("a")]
     storage.close()
 
@@ -133,7 +170,7 @@ def test_one_owner_that_cannot_be_recovered_does_not_hold_up_the_others(scene: S
         hold(raw, job(name), queue=f"q{name[3]}", identity=name)
     raw.set("queue:q4", "not a list")
     scene.reaper.sweep()
-    scene.reaper.sweep()
+    scene.look_again()
     assert (run_order(raw, "q3"), run_order(raw, "q5")) == ([job("vm:3:c")], [job("vm:5:e")])
     assert raw.hkeys("pl:owners") == [b"vm:4:d"]
     assert isinstance(scene.reports.errors[0][0], RedisError)
@@ -176,6 +213,7 @@ def test_the_service_sweeps_at_once_and_looks_again(storage: Storage, raw: redis
     list_owner(raw)
     hold(raw, job("a"))
     assert scene.reaper._tick() == 6.0
+    scene.watch.now_s += 6.0
     assert 12.0 <= scene.reaper._tick() <= 18.0
     assert run_order(raw) == [job("a")]
 
@@ -214,7 +252,7 @@ def test_jobs_of_an_unlisted_owner_are_found_and_reaped(scene: Scene, storage: S
     raw.lpush(waiting("low"), job("b"))
     assert enter_orphans(storage, ME, never) == 1
     scene.reaper.sweep()
-    scene.reaper.sweep()
+    scene.look_again()
     assert (run_order(raw, "high"), run_order(raw, "low")) == ([job("a")], [job("b")])
 
 

@@ -4,20 +4,19 @@ Design record. There are two ways to know that an owner is dead.
 
 - Certain: it is a process of this host that is gone (`owner.surely_dead`), or a supervisor has seen
   its child die. Then its lease does not matter (`force`).
-- By lease: nobody has renewed it for 30 s. That may also mean that nobody *could*: Redis was away, its
-  clock jumped, a snapshot was restored. So (1) a reaper goes by leases only once it has seen Redis
-  answer, without a fault, for a whole lease time, and (2) it looks twice, more than one renewal apart.
-  The give-back scripts look a third time, in the same step as they act.
+- By lease: see `LeaseWatch`. The give-back scripts look once more, in the same step as they act.
 
-Somebody in the cluster sweeps about each 15 s: a lock keeps the cost from growing with the square of
-the number of processes.
+Who sweeps: supervisors, as they live on when workers die and remember what they have seen; and workers, for
+those that have no supervisor, and to bury poison pills, which a supervisor leaves to them. Somebody in the
+cluster sweeps about each 15 s: a lock keeps the cost from growing with the square of the number of processes.
+Whoever has found suspects then watches them alone, without the lock, until their leases end.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
@@ -25,13 +24,13 @@ from typing import TypeVar
 from pillion.config import Config
 from pillion.errors import RedisError, RedisUnavailable
 from pillion.server.give_back import POISON_AT, POISON_IN_COMPANY_AT, GiveBack, OwnerLives, Recovery
+from pillion.server.lease_watch import LeaseWatch
 from pillion.server.orphans import enter_orphans
 from pillion.server.owner import OwnerRecord, surely_dead, this_place
 from pillion.server.reporter import Reporter
 from pillion.server.service import PeriodicService
 from pillion.storage.ops import promote, reap
 from pillion.storage.sync import Storage
-from pillion.wire import keys
 
 log = logging.getLogger("pillion")
 
@@ -39,9 +38,8 @@ T = TypeVar("T")
 
 SWEEP_EVERY_S = 15.0
 SWEEP_JITTER_S = 3.0
-SWEEP_LOCK_S = 10.0
-# Longer than the renewal period: a living owner has renewed its lease by the second look.
-SECOND_LOOK_S = 6.0
+# Not longer than the shortest pause: whoever has swept before is sure to be let in again.
+SWEEP_LOCK_S = SWEEP_EVERY_S - SWEEP_JITTER_S
 TRY_SEARCH_EVERY_S = 600.0
 ERROR_WAIT_S = 5.0
 
@@ -52,6 +50,14 @@ class Recovered:
 
     jobs: tuple[Recovery, ...] = ()
     finished: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Found:
+    """An owner that is dead. `certain`: it was seen to be gone, so that its lease does not matter."""
+
+    identity: str
+    certain: bool = False
 
 
 @dataclass(slots=True)
@@ -92,8 +98,7 @@ class Reaper:
             storage, config, reporter, bury_poison=bury_poison, on_recovery=on_recovery, clock=clock
         )
         self._loop = PeriodicService("reaper", self._tick, reporter, error_wait_s=ERROR_WAIT_S)
-        self.suspects: set[str] = set()
-        self._leases_count_from = monotonic() + keys.ALIVE_TTL_S
+        self._watch = LeaseWatch(monotonic)
         self._search_at = 0.0
 
     def start(self) -> None:
@@ -159,26 +164,33 @@ class Reaper:
         Raises RedisError.
         """
         dead = self._dead_here(self._storage.run(reap.owners()))
-        self._recover_each(dead, force=True)
+        for identity in dead:
+            self.recover_found(Found(identity, certain=True))
         return len(dead)
 
     # -- all owners ------------------------------------------------------------------------------
 
-    def sweep(self) -> None:
-        """Look at all owners once. Raises RedisError.
+    @property
+    def suspects(self) -> set[str]:
+        """The owners that may be dead: they were late with their leases at the last look."""
+        return self._watch.suspects
 
-        Recovers those surely dead, and those without a lease that were `suspects` already. Those first
-        seen without a lease are the suspects of the next sweep.
+    def sweep(self) -> None:
+        """Look at all owners once, and recover those that are dead. Raises RedisError."""
+        for finding in self.look():
+            self.recover_found(finding)
+
+    def look(self, living: Collection[str] = ()) -> list[Found]:
+        """Look at all owners once: which are dead? Raises RedisError.
+
+        Parameters: `living` are owners that the caller knows to live.
         """
         owners = self._storage.run(reap.owners())
         dead = self._dead_here(owners)
-        self._recover_each(dead, force=True)
-        lapsed = self._without_lease([identity for identity in owners if identity not in dead])
-        confirmed = [identity for identity in lapsed if identity in self.suspects]
-        self.suspects.clear()
-        if self._monotonic() >= self._leases_count_from:
-            self.suspects.update(identity for identity in lapsed if identity not in confirmed)
-            self._recover_each(confirmed, force=False)
+        others = [each for each in owners if each != self._identity and each not in living and each not in dead]
+        leases = self._storage.run_all([reap.lease_left(identity) for identity in others])
+        lapsed = self._watch.look(dict(zip(others, leases, strict=True)))
+        return [*(Found(identity, certain=True) for identity in dead), *map(Found, lapsed)]
 
     def _dead_here(self, owners: dict[str, bytes]) -> list[str]:
         return [
@@ -187,49 +199,54 @@ class Reaper:
             if identity != self._identity and surely_dead(OwnerRecord.parse(raw), self._here)
         ]
 
-    def _without_lease(self, identities: list[str]) -> list[str]:
-        others = [identity for identity in identities if identity != self._identity]
-        lives = self._storage.run_all([reap.lives(identity) for identity in others])
-        return [identity for identity, living in zip(others, lives, strict=True) if not living]
+    def recover_found(self, found: Found) -> bool:
+        """Recover one owner; whether nothing is left of it. What it cannot have back is reported.
 
-    def _recover_each(self, identities: list[str], *, force: bool) -> None:
-        """Recover several owners. What one of them cannot have back must not hold up the others."""
-        for identity in identities:
-            try:
-                self.recover(identity, force=force)
-            except RedisUnavailable:
-                raise
-            except RedisError as exc:
-                self._reporter.report(exc, {"context": f"Could not give back all jobs of {identity}"})
+        That must not hold up the others. Raises RedisUnavailable.
+        """
+        try:
+            return self.recover(found.identity, force=found.certain).finished
+        except RedisUnavailable:
+            raise
+        except RedisError as exc:
+            self._reporter.report(exc, {"context": f"Could not give back all jobs of {found.identity}"})
+            return False
 
     # -- in the thread ---------------------------------------------------------------------------
 
     def _tick(self) -> float:
         try:
-            # A second look needs no lock: it is this process that has the suspects.
-            if not self.suspects and not self._claim_sweep():
-                return self._pause()
-            self.sweep()
-            if self.suspects:
-                return SECOND_LOOK_S
-            self._search()
-            return self._pause()
+            if self.may_look():
+                self.sweep()
+                self._search()
+            return self.pause_s()
         except RedisError:
-            self._distrust_leases()
+            self.distrust_leases()
             raise
 
-    def _claim_sweep(self) -> bool:
-        return self._storage.run(promote.hold_lock(reap.SWEEP_LOCK, self._identity, SWEEP_LOCK_S))
+    def may_look(self) -> bool:
+        """Whether it is for this process to look at all owners now. Raises RedisError."""
+        if self.suspects:
+            return True  # no lock is needed to watch them: it is this process that knows them
+        may = self._storage.run(promote.hold_lock(reap.SWEEP_LOCK, self._identity, SWEEP_LOCK_S))
+        self._watch.in_touch()
+        return may
+
+    def let_others_look(self) -> None:
+        """Give up the right to look, before it ends by itself. Raises RedisError."""
+        self._storage.run(promote.release_lock(reap.SWEEP_LOCK, self._identity))
+
+    def pause_s(self) -> float:
+        """How long to wait for the next look."""
+        pause = SWEEP_EVERY_S + self._rng.uniform(-SWEEP_JITTER_S, SWEEP_JITTER_S)
+        soon = self._watch.next_look_s()
+        return pause if soon is None else min(pause, soon)
+
+    def distrust_leases(self) -> None:
+        """After an outage: see `LeaseWatch.distrust`."""
+        self._watch.distrust()
 
     def _search(self) -> None:
-        if self._monotonic() >= self._search_at:
+        if self._monotonic() >= self._search_at and not self.suspects:
             self._search_at = self._monotonic() + TRY_SEARCH_EVERY_S
             enter_orphans(self._storage, self._identity, lambda: self._loop.stopping)
-
-    def _pause(self) -> float:
-        return SWEEP_EVERY_S + self._rng.uniform(-SWEEP_JITTER_S, SWEEP_JITTER_S)
-
-    def _distrust_leases(self) -> None:
-        """After an outage: others could not renew either. Give them a whole lease time."""
-        self.suspects.clear()
-        self._leases_count_from = self._monotonic() + keys.ALIVE_TTL_S

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from math import inf
 from typing import Any, Final, cast
 
 from pillion.storage.ops.base import Op, call
@@ -64,6 +65,11 @@ def owner(identity: str) -> Op[bytes | None]:
 def lives(identity: str) -> Op[bool]:
     """Whether the lease of an owner runs."""
     return Op(("EXISTS", keys.alive(identity)), bool)
+
+
+def lease_left(identity: str) -> Op[float]:
+    """For how many seconds the lease of an owner still runs: 0 if it has ended, infinite if it has no end."""
+    return Op(("PTTL", keys.alive(identity)), _seconds_left)
 
 
 def claim_search(identity: str, ttl_s: int) -> Op[bool]:
@@ -156,6 +162,11 @@ def _text_keys(reply: Any) -> dict[str, bytes]:
 
 def _bytes_or_none(reply: Any) -> bytes | None:
     return None if reply is None else bytes(reply)
+
+
+def _seconds_left(reply: Any) -> float:
+    milliseconds = int(reply)
+    return inf if milliseconds == -1 else max(0, milliseconds) / 1000
 
 
 def _page(reply: Any) -> tuple[int, list[bytes]]:
