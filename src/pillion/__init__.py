@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pillion.errors import RetryableError as RetryableError
     from pillion.errors import Shutdown as Shutdown
     from pillion.errors import UnknownJobClass as UnknownJobClass
+    from pillion.iterable.job import IterableJob as IterableJob
 
 __all__ = [
     "AsyncClient",
@@ -52,6 +53,7 @@ __all__ = [
     "ConfigError",
     "Interrupted",
     "InvalidJob",
+    "IterableJob",
     "Job",
     "JobArgumentError",
     "PillionError",
@@ -90,6 +92,7 @@ _HOMES = {
         "Shutdown",
         "UnknownJobClass",
     ),
+    "iterable.job": ("IterableJob",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
