@@ -1,0 +1,95 @@
+"""The pages of a SQLAlchemy `select`, by primary key. Imported only when one is handed in."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy import inspect as look
+
+from pillion.errors import ConfigError
+
+_FROM_TEXT: dict[type, Any] = {UUID: UUID, Decimal: Decimal}
+
+
+class SqlAlchemyPages:
+    """One `select`, read page by page with a Session or a Connection."""
+
+    def __init__(self, query: Any, session: Any) -> None:
+        if session is None or not callable(getattr(session, "execute", None)):
+            raise ConfigError("session", "the Session or Connection to read with", session)
+        if query._limit_clause is not None or query._offset_clause is not None:
+            hint = "It is read in pages, each with a limit of its own."
+            raise ConfigError("query", "a select without limit and offset", str(query), hint)
+        self._query = query
+        self._session = session
+        described = query.column_descriptions
+        entity = described[0]["entity"]
+        self._is_entity = len(described) == 1 and entity is not None and described[0]["expr"] is entity
+        self._column, self._name = _key_of_entity(entity) if entity is not None else _key_of_table(query)
+        if not self._is_entity and self._name not in {one["name"] for one in described}:
+            hint = f"Select {self._name} as well, or the mapped class."
+            raise ConfigError("query", f"its primary key {self._name!r} among its columns", str(query), hint)
+
+    def page(self, start: Any, size: int, *, after: bool) -> list[Any]:
+        """The next records from the key `start` on, or `after` it."""
+        found = self._session.execute(self._from(self._query, start, after=after).limit(size))
+        return list(found.scalars().unique()) if self._is_entity else list(found)
+
+    def keys(self, start: Any, size: int, *, after: bool) -> list[Any]:
+        """Only their keys."""
+        query = self._query.with_only_columns(self._column, maintain_column_froms=True)
+        return list(self._session.execute(self._from(query, start, after=after).limit(size)).scalars())
+
+    def key(self, record: Any) -> Any:
+        """The primary key of a record."""
+        return getattr(record, self._name)
+
+    def key_of(self, cursor: Any) -> Any:
+        """The key that was stored as this cursor."""
+        try:
+            read = _FROM_TEXT.get(self._column.type.python_type, _unchanged)
+        except NotImplementedError:  # a type that does not say
+            read = _unchanged
+        return read(cursor)
+
+    def narrowed(self, keys: list[Any]) -> Any:
+        """The select for just these keys."""
+        return self._query.where(self._column.in_(keys)).order_by(None).order_by(self._column)
+
+    def count(self) -> int:
+        """How many records there are."""
+        inner = self._query.with_only_columns(self._column, maintain_column_froms=True).order_by(None).subquery()
+        return int(self._session.execute(select(func.count()).select_from(inner)).scalar_one())
+
+    def _from(self, query: Any, start: Any, *, after: bool) -> Any:
+        if start is not None:
+            query = query.where(self._column > start if after else self._column >= start)
+        return query.order_by(None).order_by(self._column)
+
+
+def _key_of_entity(entity: Any) -> tuple[Any, str]:
+    mapper: Any = look(entity).mapper
+    name = mapper.get_property_by_column(_only(mapper.primary_key, mapper)).key
+    return getattr(entity, name), name
+
+
+def _key_of_table(query: Any) -> tuple[Any, str]:
+    froms = query.get_final_froms()
+    table = froms[0] if froms else None
+    column = _only(getattr(table, "primary_key", ()), table)
+    return column, column.name
+
+
+def _only(columns: Any, owner: Any) -> Any:
+    found = list(columns)
+    if len(found) != 1:
+        names = ", ".join(str(column.name) for column in found) or "none"
+        raise ConfigError("query", f"one column as the primary key of {owner}", names, "Iterate over something else.")
+    return found[0]
+
+
+def _unchanged(cursor: Any) -> Any:
+    return cursor
