@@ -21,7 +21,8 @@ from pillion.errors import RedisError
 from pillion.storage import errors_map
 from pillion.storage.aio_pool import TaskPool
 from pillion.storage.aio_wiring import AsyncLentPool
-from pillion.storage.exchange import Batch, Command, Exchange, Transaction
+from pillion.storage.attempt import Attempt
+from pillion.storage.exchange import Command, Exchange, Transaction
 from pillion.storage.ops.base import Op
 from pillion.storage.wiring import Connection, forget_subscribers, pack
 
@@ -71,7 +72,7 @@ class AsyncStorage:
 
     async def run(self, op: Op[T]) -> T:
         """Carry out one op; return its parsed reply."""
-        result: T = (await self._settle(Batch((op,))))[0]
+        result: T = (await self._settle(Attempt((op,))))[0]
         return result
 
     async def run_all(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -79,7 +80,7 @@ class AsyncStorage:
 
         One that fails does not stop the others: all have been sent when the first error is raised.
         """
-        return await self._settle(Batch(ops)) if ops else []
+        return await self._settle(Attempt(ops)) if ops else []
 
     async def transaction(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Carry out `ops` between MULTI and EXEC in one round trip; return the parsed replies in order."""

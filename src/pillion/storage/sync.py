@@ -10,7 +10,8 @@ import redis
 
 from pillion.errors import RedisError
 from pillion.storage import errors_map
-from pillion.storage.exchange import Batch, Command, Exchange, Transaction
+from pillion.storage.attempt import Attempt
+from pillion.storage.exchange import Command, Exchange, Transaction
 from pillion.storage.ops.base import Op
 from pillion.storage.pool import ThreadPool
 from pillion.storage.wiring import Connection, LentPool, forget_subscribers, pack
@@ -42,7 +43,7 @@ class Storage:
 
     def run(self, op: Op[T]) -> T:
         """Carry out one op; return its parsed reply."""
-        result: T = self._settle(Batch((op,)))[0]
+        result: T = self._settle(Attempt((op,)))[0]
         return result
 
     def run_all(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -50,7 +51,7 @@ class Storage:
 
         One that fails does not stop the others: all have been sent when the first error is raised.
         """
-        return self._settle(Batch(ops)) if ops else []
+        return self._settle(Attempt(ops)) if ops else []
 
     def transaction(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Carry out `ops` between MULTI and EXEC in one round trip; return the parsed replies in order."""
