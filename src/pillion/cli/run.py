@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +92,21 @@ def greet(settings: Settings) -> None:
 
 def start(settings: Settings) -> int:
     """Hand over to the supervisor; returns its exit code."""
-    from pillion.server import supervisor
-
+    with kept_for_good():
+        from pillion.server import supervisor
     return supervisor.run(settings.config, targets=settings.targets, require=settings.require, workers=settings.workers)
+
+
+@contextmanager
+def kept_for_good() -> Generator[None]:
+    """Spare the garbage collector all that is made inside, now and later: for imports.
+
+    Next to nothing that they make is garbage, but collecting meanwhile, and once more before the fork, takes a
+    seventh of the time from the command line to the first job.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
