@@ -137,8 +137,12 @@ class CircuitOpen(RetryableError):
         super().__init__(f"The circuit {name!r} is open: no calls for another {retry_in_s:.0f} s.")
 
 
-class NotTesting(PillionError):
-    """Asked for the jobs of fake mode where there is none: this thread or task pushes to Redis."""
+class NotTesting(PillionError, AttributeError):
+    """Asked for the jobs of fake mode where there is none: this thread or task pushes to Redis.
+
+    An AttributeError as well, as `J.jobs` is an attribute that is only there in a test: tools that look at all
+    attributes of a class pass over it.
+    """
 
 
 class EmptyQueue(PillionError):
