@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pillion.ambient import context as context
     from pillion.ambient import current_context as current_context
+    from pillion.api.progress import cleanup_progress as cleanup_progress
+    from pillion.api.progress import get_progress as get_progress
     from pillion.client import AsyncClient as AsyncClient
     from pillion.client import Client as Client
     from pillion.config import Config as Config
@@ -65,10 +67,12 @@ __all__ = [
     "UnknownJobClass",
     "Worker",
     "__version__",
+    "cleanup_progress",
     "configure_client",
     "configure_server",
     "context",
     "current_context",
+    "get_progress",
     "job",
     "pressure",
     "redis",
@@ -76,6 +80,7 @@ __all__ = [
 
 _HOMES = {
     "ambient": ("context", "current_context"),
+    "api.progress": ("cleanup_progress", "get_progress"),
     "client": ("AsyncClient", "Client"),
     "config": ("Config", "QueueLimit"),
     "default": ("Job", "Worker", "configure_client", "configure_server", "job", "pressure", "redis"),

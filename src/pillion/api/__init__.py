@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pillion.api.processes import ProcessSet as ProcessSet
     from pillion.api.profiles import ProfileRecord as ProfileRecord
     from pillion.api.profiles import ProfileSet as ProfileSet
+    from pillion.api.progress import Progress as Progress
     from pillion.api.queues import JobRecord as JobRecord
     from pillion.api.queues import Queue as Queue
     from pillion.api.record import JobData as JobData
@@ -83,6 +84,7 @@ __all__ = [
     "ProcessSet",
     "ProfileRecord",
     "ProfileSet",
+    "Progress",
     "Queue",
     "QueueSummary",
     "RedisInfo",
@@ -142,6 +144,7 @@ _HOMES = {
         "ProfileRecord",
         "ProfileSet",
     ),
+    "progress": ("Progress",),
     "queues": (
         "JobRecord",
         "Queue",

@@ -27,28 +27,29 @@ class Iterations:
 
         Raises ConfigError if `jids` is no list of texts.
         """
-        wanted = _checked(jids)
+        wanted = checked_jids(jids)
         found = yield from ask_all([ops.read(jid) for jid in wanted])
         return {jid: read_state(fields) for jid, fields in zip(wanted, found, strict=True) if fields}
 
     @call("HGETALL", cost="O(1)")
     def get(self, jid: str) -> Plan[IterationState | None]:
         """The state of one job; None if nothing is known."""
-        (wanted,) = _checked([jid])
+        (wanted,) = checked_jids([jid])
         fields = yield from ask(ops.read(wanted))
         return read_state(fields) if fields else None
 
     @call("EVALSHA", "HSETNX", "TTL", "EXPIRE", "HGET", cost="O(1)")
     def cancel(self, jid: str) -> Plan[int]:
-        """Cancel a job: it stops within seconds if it runs, else when it is next started.
+        """Cancel an iterable job: it stops before its next item if it runs, else when it is next started.
 
         Returns when it was cancelled first, in epoch seconds. A jid that no job has is cancelled as well.
         """
-        (wanted,) = _checked([jid])
+        (wanted,) = checked_jids([jid])
         return (yield from ask(ops.cancel(wanted, int(self.fleet.clock()))))
 
 
-def _checked(jids: object) -> list[str]:
+def checked_jids(jids: object) -> list[str]:
+    """The jids, each once. Raises ConfigError for what are none."""
     listed = list(cast("Iterable[object]", jids)) if _is_many(jids) else [None]
     texts = [jid for jid in listed if isinstance(jid, str) and jid]
     if len(texts) != len(listed):
