@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, T
 
 from pillion.definition.options import check_options, given
 from pillion.definition.registry import FunctionDefinition, JobDefinition, Registry
-from pillion.definition.run import JobRun, TransientExceptions
+from pillion.definition.run import TransientExceptions
 from pillion.jobs.builder import check_hook, define_class, define_function
 from pillion.jobs.calls import (
     BulkPerformIn,
@@ -35,7 +35,7 @@ from pillion.jobs.calls import (
     PerformInline,
     Renamed,
 )
-from pillion.jobs.inspection import ClearAll, ClearOf, DrainAll, DrainOf, JobsOf, PerformOneOf
+from pillion.jobs.helpers import JobHelpers
 from pillion.jobs.setter import SetCall, Setter
 from pillion.jobs.with_contexts import BulkInWithContexts, BulkWithContexts
 
@@ -121,7 +121,7 @@ def _setter(owner: Any) -> Any:
     return owner.__setter__
 
 
-class BaseJob(JobRun):
+class BaseJob(JobHelpers):
     """The base of all job classes. `pillion.Job` is the one bound to the process-wide default.
 
     Options are class keywords. They go into each payload and are inherited: a subclass that gives none
@@ -150,15 +150,6 @@ class BaseJob(JobRun):
     bulk_perform_in_with_contexts = _BulkInWithContexts()
     perform_chunked = _PerformChunked()
     set = _Set()
-
-    # For tests: pillion.testing.
-    jobs = JobsOf()
-    drain = DrainOf()
-    perform_one = PerformOneOf()
-    clear = ClearOf()
-    drain_all = DrainAll()
-    clear_all = ClearAll()
-
     if not TYPE_CHECKING:  # type checkers refuse these names by themselves
         delay = Renamed("perform_async(...)")
         delay_for = Renamed("perform_in(seconds, ...)")
@@ -239,12 +230,6 @@ class FunctionJob(Setter[P], Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself."""
         return self.__wrapped__(*args, **kwargs)
-
-    # For tests: pillion.testing.
-    jobs = JobsOf()
-    drain = DrainOf()
-    perform_one = PerformOneOf()
-    clear = ClearOf()
 
     if not TYPE_CHECKING:
         delay = Renamed("perform_async(...)")
