@@ -36,6 +36,7 @@ from pillion.jobs.calls import (
     Renamed,
 )
 from pillion.jobs.helpers import JobHelpers
+from pillion.jobs.inspection import ClearAll, ClearOf, DrainAll, DrainOf, JobsOf, PerformOneOf
 from pillion.jobs.setter import SetCall, Setter
 from pillion.jobs.with_contexts import BulkInWithContexts, BulkWithContexts
 
@@ -150,6 +151,15 @@ class BaseJob(JobHelpers):
     bulk_perform_in_with_contexts = _BulkInWithContexts()
     perform_chunked = _PerformChunked()
     set = _Set()
+
+    # For tests: pillion.testing.
+    jobs = JobsOf()
+    drain = DrainOf()
+    perform_one = PerformOneOf()
+    clear = ClearOf()
+    drain_all = DrainAll()
+    clear_all = ClearAll()
+
     if not TYPE_CHECKING:  # type checkers refuse these names by themselves
         delay = Renamed("perform_async(...)")
         delay_for = Renamed("perform_in(seconds, ...)")
@@ -230,6 +240,12 @@ class FunctionJob(Setter[P], Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself."""
         return self.__wrapped__(*args, **kwargs)
+
+    # For tests: pillion.testing.
+    jobs = JobsOf()
+    drain = DrainOf()
+    perform_one = PerformOneOf()
+    clear = ClearOf()
 
     if not TYPE_CHECKING:
         delay = Renamed("perform_async(...)")
