@@ -29,6 +29,8 @@ RAW_POISON = (
 )
 LEASE_S = 30.0
 LONG_JOBS = 40
+# Forward by no more than a run may take to settle: what fails meanwhile is to be retried by that clock.
+STEPS_S = (-3600.0, -45.0, -5.0, 5.0, 45.0, 45.0)
 
 
 class Deeds:
@@ -114,6 +116,13 @@ class Deeds:
                     raw.hset("pl:owners", name, json.dumps(json.loads(record) | {"host": "elsewhere"}))
         self._kill(frozen, causes.HOST_LOST)
         return lambda: self.world.start_family(event.target)
+
+    def _step_clock(self, event: Event) -> Ending:
+        """Set the clock of a family, and set it right again: both are steps."""
+        off_s = _pick(STEPS_S, event.pick)
+        self.said = f"{off_s:+.0f} s"
+        self.world.set_clock(event.target, off_s)
+        return lambda: self.world.set_clock(event.target, 0.0)
 
     # -- Redis and the way to it -------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ PROCESSES = (
     Kind("freeze worker", 3, FAMILIES, (0.5, 8.0)),
     Kind("freeze supervisor", 2, FAMILIES, (1.0, 8.0)),
     Kind("freeze family", 1, FAMILIES, (1.0, 6.0)),
+    Kind("step clock", 4, FAMILIES, (1.0, 8.0)),
 )
 JOBS = (
     Kind("pause queue", 3, QUEUES, (2.0, 8.0)),

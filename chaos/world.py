@@ -6,10 +6,11 @@ import contextlib
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from chaos.servers import Server
@@ -38,6 +39,8 @@ class World:
         self.runs: list[Run] = []
         self.ruby: Run | None = None
         self.producers: dict[str, subprocess.Popen[bytes]] = {}
+        for name in FLAGS:
+            self.set_clock(name, 0.0)
 
     def start(self) -> None:
         """Start everything; the workers need not be ready yet."""
@@ -50,8 +53,15 @@ class World:
     def start_family(self, name: str) -> None:
         """A supervisor and its workers."""
         command = [sys.executable, "-m", "pillion", "run", "chaos.jobs", "-t", str(STOP_TIMEOUT_S), "-e", "production"]
-        self.families[name] = self._run([*command, *FLAGS[name]], name, self.server.urls[name])
+        clock = {"CHAOS_CLOCK": str(self._clock(name))}
+        self.families[name] = self._run([*command, *FLAGS[name]], name, self.server.urls[name], clock)
         self.runs.append(self.families[name])
+
+    def set_clock(self, name: str, off_s: float) -> None:
+        """Let the wall clock of a family be off by so many seconds (chaos/clock)."""
+        self._clock(name).touch()
+        with self._clock(name).open("r+b") as file:
+            file.write(struct.pack("d", off_s))
 
     def start_ruby(self) -> None:
         """One process of Sidekiq, for a queue of its own; nothing if there is no Sidekiq."""
@@ -98,13 +108,17 @@ class World:
         self.server.close()
 
     def _environ(self, url: str) -> dict[str, str]:
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        folders = [str(ROOT / "chaos" / "clock"), str(ROOT), os.environ.get("PYTHONPATH", "")]
+        path = os.pathsep.join(filter(None, folders))
         ours = {"REDIS_URL": url, "CHAOS_LEDGER": str(self.ledger), "PYTHONPATH": path}
         return clean_environment(self._folder) | ours | self.server.environ
 
-    def _run(self, command: list[str], name: str, url: str) -> Run:
+    def _clock(self, name: str) -> Path:
+        return self._folder / f"clock-{name}"
+
+    def _run(self, command: list[str], name: str, url: str, more: Mapping[str, str] | None = None) -> Run:
         self._births += 1
-        return Run(command, self._folder, self._environ(url), f"{name}-{self._births}")
+        return Run(command, self._folder, self._environ(url) | dict(more or {}), f"{name}-{self._births}")
 
     def _popen(self, command: list[str], name: str, url: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{name}.log").open("ab") as log:
