@@ -30,7 +30,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Contestant:
-    """A system under test. `commands` start it; `scale` is its part of the no-op jobs, so that runs end."""
+    """A system under test. `commands` start it; `scale` is its part of the no-op jobs, so that runs end.
+
+    `pings` are the pushes whose latency is measured, one at a time.
+    """
 
     name: str
     client: Sequence[str]
@@ -38,6 +41,7 @@ class Contestant:
     scale: float
     lacks: dict[str, str] = field(default_factory=dict)
     most_slots: int = 1000
+    pings: int = 100
 
     def answers_to(self, name: str) -> bool:
         """Whether this is its name, or a part of it: "celery", "sidekiq"."""
@@ -128,8 +132,8 @@ def _peer(
 
 NO_BULK = {"bulk": "no bulk enqueue"}
 ONE_PROCESS = {"drain2": PROCESS_A_JOB}
-PILLION = Contestant("pillion", _python(OURS, "pillion_jobs"), _pillion, 1.0)
-SIDEKIQ = Contestant("ruby-sidekiq", ("ruby", "bench/peers/sidekiq_client.rb"), _sidekiq, 0.12)
+PILLION = Contestant("pillion", _python(OURS, "pillion_jobs"), _pillion, 1.0, pings=300)
+SIDEKIQ = Contestant("ruby-sidekiq", ("ruby", "bench/peers/sidekiq_client.rb"), _sidekiq, 0.12, pings=300)
 BARE = Contestant(
     "bare-loop",
     _python(OURS, "bare_jobs"),
@@ -151,7 +155,7 @@ ROSTER: tuple[Contestant, ...] = (
         most_slots=PROCESS_LIMIT,
     ),
     _peer("rq", "rq_jobs", _rq, 0.0005, lacks=ONE_PROCESS, most_slots=PROCESS_LIMIT),
-    Contestant("arq", _python(ARQ / "python", "arq_jobs"), _arq, 0.015, NO_BULK),
+    Contestant("arq", _python(ARQ / "python", "arq_jobs"), _arq, 0.015, NO_BULK, pings=20),
     _peer("taskiq", "taskiq_jobs", _taskiq, 0.03, lacks=NO_BULK),
     _peer("saq", "saq_jobs", _saq, 0.02, lacks=NO_BULK),
     _peer("huey", "huey_jobs", _huey, 0.06, lacks=NO_BULK),

@@ -16,7 +16,7 @@ from typing import Self
 import redis
 
 from bench.full.roster import ROOT, Contestant, Order
-from bench.machine import PrivateRedis, family
+from bench.machine import PrivateRedis, family, until
 from bench.peers.ledger import Ledger
 
 LOOK_S = 0.02
@@ -83,6 +83,7 @@ class Run:
         for pid in everybody:  # those that had left the session
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        until(lambda: not any(map(lives, everybody)))  # else Redis could hand a job of the next run to one of them
         self._path.unlink()
         self.log.unlink(missing_ok=True)
 
@@ -160,6 +161,14 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def lives(pid: int) -> bool:
+    """Whether it still has its connections: a zombie has none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def tail(text: str) -> str:

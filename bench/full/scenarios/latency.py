@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.full.roster import PILLION, SIDEKIQ, Contestant
+from bench.full.roster import Contestant
 from bench.full.scenario import Figure, Scenario, Sizes, drained, lateness_ms
 from bench.full.stage import Run, Stage
 
@@ -11,8 +11,7 @@ WARM = 20
 
 def run(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
     """One job at a time; the first ones only wake everything up."""
-    close = contestant in (PILLION, SIDEKIQ)
-    count = sizes.pick(300 if close else 100, 30)
+    count = sizes.pick(contestant.pings, min(contestant.pings, 30))
     with Run(stage, contestant, max(count, WARM)) as warm:
         warm.start()
         warm.client("fill", "noop", WARM)
@@ -27,7 +26,7 @@ SCENARIO = Scenario(
     "latency",
     "Push to start, idle worker",
     "One waiting worker process, jobs pushed one at a time, 20 to 50 ms after the one before started; 300 of them for "
-    "Pillion and Sidekiq, 100 for the others.",
+    "Pillion and Sidekiq, 100 for the others, 20 for arq, which looks every half second.",
     {
         "p50": Figure("ms, p50", less_is_better=True, digits=2, floor="bare-loop"),
         "p99": Figure("ms, p99", less_is_better=True, digits=2, floor="bare-loop"),
