@@ -223,7 +223,8 @@ def _labels(record: logging.LogRecord) -> dict[str, Any]:
     if running is None:
         return {**_context.get(), **own}
     job_log, payload, added = running
-    return {**job_log.labels(payload), **added, **_context.get(), **own}
+    facts, around = job_log.labels(payload), _context.get()
+    return {**facts, **added, **around, **own} if added or around else {**facts, **own}
 
 
 def _trace_parts(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
@@ -421,7 +422,7 @@ def _is_number(value: object) -> bool:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Our handler, so that a second `setup` finds the first. Its `emit` is logging's, without a second lock to flush."""
+    """Our handler, so that a second `setup` finds the first. `emit` is that of logging, but locks only once."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -1,0 +1,60 @@
+"""Records of lines that are logged again and again, such as `start` and `done`, without logging's full price.
+
+`logging` looks for the caller and takes the file name, the process and the thread to pieces for every
+record. For a line that always comes from the same place all that is the same each time, so it is done once
+for each thread; what differs is the time and the facts. Nothing can be told from outside: the logger's filters,
+its handlers and those above it get a LogRecord like any other.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import Any
+
+_STACK_LEVELS = 3  # from `findCaller` to who asked for the line: `_template`, `write`, the caller
+
+
+class _Own(threading.local):
+    """The templates of one thread, by message: what all records of that line have in common."""
+
+    def __init__(self) -> None:
+        self.templates: dict[str, dict[str, Any]] = {}
+
+
+class LineWriter:
+    """Writes lines at INFO to `logger`, each with something in its attribute `extra`."""
+
+    def __init__(self, logger: logging.Logger, extra: str) -> None:
+        self._logger = logger
+        self._extra = extra
+        self._own = _Own()
+
+    def write(self, message: str, extra: object) -> None:
+        """Hand a record of `message` with `extra` to the logger, whatever its level."""
+        if not self._is_usual():
+            self._logger._log(logging.INFO, message, (), extra={self._extra: extra}, stacklevel=2)  # pyright: ignore[reportPrivateUsage]
+            return
+        template = self._own.templates.get(message) or self._template(message)
+        now_s = time.time()
+        record = logging.LogRecord.__new__(logging.LogRecord)
+        fields = record.__dict__
+        fields.update(template)
+        fields[self._extra] = extra
+        fields["created"] = now_s
+        fields["msecs"] = float(int(now_s % 1 * 1000))
+        fields["relativeCreated"] = template["relativeCreated"] + (now_s - template["created"]) * 1000
+        fields["process"] = os.getpid()
+        self._logger.handle(record)
+
+    def _is_usual(self) -> bool:
+        """Whether the application makes no records of its own."""
+        return type(self._logger) is logging.Logger and logging.getLogRecordFactory() is logging.LogRecord
+
+    def _template(self, message: str) -> dict[str, Any]:
+        logger = self._logger
+        file, line, function, _ = logger.findCaller(stack_info=False, stacklevel=_STACK_LEVELS)
+        record = logger.makeRecord(logger.name, logging.INFO, file, line, message, (), None, function)
+        return self._own.templates.setdefault(message, record.__dict__)
