@@ -19,8 +19,8 @@ from typing import Any
 from bench.peers.ledger import opened
 
 BATCH = 1000
-LEAD_S = 2.0  # scheduled jobs are due from here on,
-SPAN_S = 5.0  # spread over so long
+LEAD_S = 1.5  # scheduled jobs are due from here on,
+SPAN_S = 4.0  # spread over so long
 PATIENCE_S = 15.0
 
 ledger = opened()

@@ -2,8 +2,8 @@
 require_relative "sidekiq_jobs"
 
 BATCH = 1000
-LEAD_S = 2.0
-SPAN_S = 5.0
+LEAD_S = 1.5
+SPAN_S = 4.0
 PATIENCE_S = 15.0
 JOBS = { "noop" => Noop, "sleep_io" => SleepIo, "cpu" => Cpu, "fail_once" => FailOnce }
 

@@ -23,5 +23,5 @@ SCENARIO = Scenario(
     {"seconds": Figure("s", less_is_better=True, digits=2, floor="bare-loop")},
     run,
     rounds=5,
-    cell_s=1.2,
+    cell_s=0.8,
 )

@@ -86,7 +86,7 @@ SCENARIOS = (
         one_process,
         FLOORS,
         rounds=5,
-        cell_s=4.2,
+        cell_s=4.0,
     ),
     Scenario(
         "drain2",
@@ -95,7 +95,7 @@ SCENARIOS = (
         {"rate": RATE},
         two_processes,
         FLOORS,
-        cell_s=3.0,
+        cell_s=2.4,
     ),
     Scenario(
         "drain-log",

@@ -65,7 +65,7 @@ SCENARIOS = (
         pushed("single", 20_000),
         {"redis LPUSH": redis_alone(1, 40_000), LPUSH_LOOP: redis_py("single", 20_000)},
         rounds=5,
-        cell_s=3.2,
+        cell_s=2.8,
     ),
     Scenario(
         "bulk",

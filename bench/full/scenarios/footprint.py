@@ -15,7 +15,7 @@ from bench.machine import cpu_s
 
 WARM = 50
 SETTLE_S = 2.0
-IDLE_S = 10
+IDLE_S = 8
 
 
 def run(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
@@ -100,7 +100,7 @@ SCENARIO = Scenario(
         "cpu": Figure("% CPU idle", less_is_better=True, digits=2),
     },
     run,
-    rounds=3,
+    rounds=2,
     peer_rounds=1,
-    cell_s=16.0,
+    cell_s=14.0,
 )

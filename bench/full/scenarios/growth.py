@@ -97,7 +97,7 @@ SCENARIOS = (
         "So many jobs queued, the rate of the first 10,000 that end (of 1,000: of all, which shows the start).",
         DEPTHS,
         depths,
-        16.0,
+        9.0,
     ),
     scenario(
         "growth-queues",
@@ -105,7 +105,7 @@ SCENARIOS = (
         "One worker process that serves so many queues, the jobs spread over all.",
         QUEUES,
         spread,
-        9.0,
+        6.0,
     ),
     scenario(
         "growth-workers",
@@ -113,6 +113,6 @@ SCENARIOS = (
         "So many worker processes, not pinned; from the first job to the last, so the slowest boot counts.",
         WORKERS,
         processes,
-        14.0,
+        7.0,
     ),
 )

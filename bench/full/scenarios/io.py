@@ -31,5 +31,5 @@ SCENARIO = Scenario(
         "of_best": Figure("% of the best possible", digits=1),
     },
     run,
-    cell_s=4.5,
+    cell_s=3.3,
 )

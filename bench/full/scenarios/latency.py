@@ -32,5 +32,5 @@ SCENARIO = Scenario(
         "p99": Figure("ms, p99", less_is_better=True, digits=2, floor="bare-loop"),
     },
     run,
-    cell_s=6.5,
+    cell_s=6.8,
 )

@@ -48,5 +48,5 @@ SCENARIO = Scenario(
     run,
     who=(PILLION.name,),
     rounds=2,
-    cell_s=30.0,
+    cell_s=10.0,
 )

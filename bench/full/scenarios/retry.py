@@ -31,5 +31,5 @@ SCENARIO = Scenario(
     },
     run,
     rounds=3,
-    cell_s=7.5,
+    cell_s=5.5,
 )

@@ -29,7 +29,7 @@ def early_percent(later: Run, count: int) -> float:
 SCENARIO = Scenario(
     "schedule",
     "Scheduled jobs, lateness",
-    "300 jobs, each due at a moment of its own within 5 seconds, on an otherwise idle worker with its default interval "
+    "300 jobs, each due at a moment of its own within 4 seconds, on an otherwise idle worker with its default interval "
     "of looking. dramatiq and celery take such jobs into the worker's memory at once, which makes them punctual. A "
     "negative lateness is a job that started before it was due.",
     {
@@ -39,5 +39,5 @@ SCENARIO = Scenario(
     },
     run,
     rounds=3,
-    cell_s=8.5,
+    cell_s=7.0,
 )
