@@ -93,8 +93,8 @@ class IterableScene:
         """Whether nothing waits, runs, or is to be tried again."""
         assert self.engine is not None
         with self.storage.connection() as raw:
-            keys = ("queue:default", self.engine.inflight(), "retry", "schedule")
-            return not any(raw.exists(key) for key in keys)
+            places = ("queue:default", self.engine.inflight(), self.engine.waiting(), "retry", "schedule")
+            return not raw.exists(*places)  # one command, so that a job on its way is seen
 
     def run_to_end(self, job: Any, *args: Any) -> str:
         """Push a job and run it with one worker until nothing is left to do; returns the jid. Fails on errors."""
