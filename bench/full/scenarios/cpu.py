@@ -22,8 +22,8 @@ def run(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
 SCENARIO = Scenario(
     "cpu",
     "Jobs that compute",
-    f"{COUNT} jobs (100 for rq) that count to {LOOPS:,}, concurrency 10, one worker process on its cores: where that is one core, "
-    "this shows what the system takes beside the jobs. Ruby runs the same loop in Ruby.",
+    f"{COUNT} jobs (100 for rq) that count to {LOOPS:,}, concurrency 10, one worker process on its cores: where that is "
+    "one core, this shows what the system takes beside the jobs. Ruby runs the same loop in Ruby.",
     {"rate": Figure("jobs/s", digits=1, floor="bare-loop")},
     run,
     cell_s=2.4,
