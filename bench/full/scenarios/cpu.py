@@ -22,7 +22,7 @@ def run(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
 SCENARIO = Scenario(
     "cpu",
     "Jobs that compute",
-    f"{COUNT} jobs (100 for rq) that count to {LOOPS:,}, concurrency 10, one worker process on its cores: where that is "
+    f"{COUNT} jobs (100 for rq) that count to {LOOPS:,}, concurrency 10, one worker process on its cores: where it is "
     "one core, this shows what the system takes beside the jobs. Ruby runs the same loop in Ruby.",
     {"rate": Figure("jobs/s", digits=1, floor="bare-loop")},
     run,
