@@ -1,4 +1,4 @@
-"""Iterable jobs on a worker's engine and a real Redis: interrupted, failed, cancelled, gone on with (wire-format 10)."""
+"""Iterable jobs on a worker's engine and a real Redis: interrupted, failed, cancelled, gone on with."""
 
 from __future__ import annotations
 
