@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -110,6 +111,18 @@ def test_the_best_peer_and_the_best_that_loses_nothing_are_both_named(record):
 
 def test_what_was_not_measured_is_said():
     assert {each.verdict for each in targets([]) if not each.what.startswith(("Chaos", "Recovery"))} == {"not measured"}
+
+
+@pytest.mark.parametrize(("seeds", "verdict"), [(10, "met"), (3, "not measured")])
+def test_chaos_counts_if_it_was_long_enough(tmp_path, monkeypatch, seeds, verdict):
+    waits = {"jobs": 5, "p50": 0.1, "p99": 0.5, "max": 0.5}
+    kept = {"seeds": [*range(seeds)], "seconds": 300, "lost": 0, "runs": [{"jobs": 7}]}
+    (tmp_path / "long.json").write_text(json.dumps(kept | {"recovery": {"worker": waits, "host": {"jobs": 0}}}))
+    monkeypatch.setattr("bench.full.targets.CHAOS", tmp_path / "long.json")
+    found = verdicts()
+    assert found["Chaos: lost jobs"].verdict == verdict
+    assert found["Recovery after SIGKILL of a worker, p99, s"].verdict == verdict
+    assert found["Recovery after the loss of a host, p99, s"].verdict == "not measured"
 
 
 def test_two_runs_that_agree_and_two_that_do_not(record, tmp_path):
