@@ -34,31 +34,45 @@ if TYPE_CHECKING:
     from pillion.default import job as job
     from pillion.default import pressure as pressure
     from pillion.default import redis as redis
+    from pillion.errors import CircuitOpen as CircuitOpen
     from pillion.errors import ComplexArgument as ComplexArgument
     from pillion.errors import ConfigError as ConfigError
     from pillion.errors import Interrupted as Interrupted
     from pillion.errors import InvalidJob as InvalidJob
     from pillion.errors import JobArgumentError as JobArgumentError
+    from pillion.errors import LockNotAcquired as LockNotAcquired
     from pillion.errors import PillionError as PillionError
+    from pillion.errors import Postponed as Postponed
     from pillion.errors import QueueFull as QueueFull
     from pillion.errors import RedisError as RedisError
     from pillion.errors import RetryableError as RetryableError
     from pillion.errors import Shutdown as Shutdown
     from pillion.errors import UnknownJobClass as UnknownJobClass
     from pillion.iterable.job import IterableJob as IterableJob
+    from pillion.jobs.retrying import with_retry as with_retry
+    from pillion.middleware.current import CurrentAttributes as CurrentAttributes
+    from pillion.toolbox import CircuitBreaker as CircuitBreaker
+    from pillion.toolbox import lock as lock
+    from pillion.toolbox import once as once
+    from pillion.toolbox import persist as persist
 
 __all__ = [
     "AsyncClient",
+    "CircuitBreaker",
+    "CircuitOpen",
     "Client",
     "ComplexArgument",
     "Config",
     "ConfigError",
+    "CurrentAttributes",
     "Interrupted",
     "InvalidJob",
     "IterableJob",
     "Job",
     "JobArgumentError",
+    "LockNotAcquired",
     "PillionError",
+    "Postponed",
     "QueueFull",
     "QueueLimit",
     "RedisError",
@@ -74,8 +88,12 @@ __all__ = [
     "current_context",
     "get_progress",
     "job",
+    "lock",
+    "once",
+    "persist",
     "pressure",
     "redis",
+    "with_retry",
 ]
 
 _HOMES = {
@@ -85,18 +103,24 @@ _HOMES = {
     "config": ("Config", "QueueLimit"),
     "default": ("Job", "Worker", "configure_client", "configure_server", "job", "pressure", "redis"),
     "errors": (
+        "CircuitOpen",
         "ComplexArgument",
         "ConfigError",
         "Interrupted",
         "InvalidJob",
         "JobArgumentError",
+        "LockNotAcquired",
         "PillionError",
+        "Postponed",
         "QueueFull",
         "RedisError",
         "RetryableError",
         "Shutdown",
         "UnknownJobClass",
     ),
+    "jobs.retrying": ("with_retry",),
+    "middleware.current": ("CurrentAttributes",),
+    "toolbox": ("CircuitBreaker", "lock", "once", "persist"),
     "iterable.job": ("IterableJob",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -37,6 +37,8 @@ from pillion.jobs.calls import (
 )
 from pillion.jobs.helpers import JobHelpers
 from pillion.jobs.inspection import ClearAll, ClearOf, DrainAll, DrainOf, JobsOf, PerformOneOf
+from pillion.jobs.lock import LOCK_TIMEOUT_S, Lock
+from pillion.jobs.once import ONCE_TTL_S, Once
 from pillion.jobs.setter import SetCall, Setter
 from pillion.jobs.with_contexts import BulkInWithContexts, BulkWithContexts
 
@@ -198,6 +200,14 @@ class BaseJob(JobHelpers):
         cls.__setter__ = Setter(cls, cls.__home__)
         if not cls.__job__.is_abstract:
             cls.__home__.registry().register(cls.__job__)
+
+    def lock(self, key: str, timeout_s: float = LOCK_TIMEOUT_S) -> Lock:
+        """A lock for a `with` or `async with` block: one run at a time has `key`; see `pillion.jobs.lock`."""
+        return Lock(self.__home__, key, timeout_s)
+
+    def once(self, key: str, ttl_s: float = ONCE_TTL_S) -> Once:
+        """`with self.once(key) as first:` tells whether `key` still has to be done; see `pillion.jobs.once`."""
+        return Once(self.__home__, key, ttl_s)
 
     @staticmethod
     def retry_in(count: int, exc: BaseException, payload: dict[str, Any], /) -> float | str | None:

@@ -97,6 +97,21 @@ def progress(jid: str) -> str:
     return f"job:progress:{jid}"
 
 
+def lock(key: str) -> str:
+    """String that exists while somebody holds a lock: the token of the holder."""
+    return f"pl:lock:{key}"
+
+
+def once(key: str) -> str:
+    """String that says that something was done, until it expires: the id of the job that did it."""
+    return f"pl:once:{key}"
+
+
+def circuit(name: str) -> str:
+    """Counter of the latest failures of a service."""
+    return f"pl:circuit:{name}"
+
+
 def stat_day(stat_key: str, day: date) -> str:
     """Counter of one UTC day, such as `stat:processed:2026-11-21` (wire-format 6)."""
     return f"{stat_key}:{day.year:04d}-{day.month:02d}-{day.day:02d}"
