@@ -26,7 +26,7 @@ class SqlAlchemyPages:
         self._query = query
         self._session = session
         described = query.column_descriptions
-        entity = described[0]["entity"]
+        entity = described[0].get("entity")
         self._is_entity = len(described) == 1 and entity is not None and described[0]["expr"] is entity
         self._column, self._name = _key_of_entity(entity) if entity is not None else _key_of_table(query)
         if not self._is_entity and self._name not in {one["name"] for one in described}:
