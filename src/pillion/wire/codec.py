@@ -84,7 +84,11 @@ def _is_plain(container: Any, levels: int) -> bool:
         if kind in _SCALARS:
             continue
         if kind in _CONTAINERS:
-            if levels == 1 or not _is_plain(value, levels - 1):
+            if levels == 1:
+                return False
+            if kind is list and _SCALARS.issuperset(map(type, value)):
+                continue  # as most arguments are
+            if not _is_plain(value, levels - 1):
                 return False
         elif kind is not float or not (_FLOAT_LOW <= abs(value) < _FLOAT_HIGH or value == 0.0):
             return False

@@ -7,7 +7,7 @@ then `jid`, `created_at`, `enqueued_at`.
 from __future__ import annotations
 
 import math
-import secrets
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
@@ -21,7 +21,7 @@ _TEXT: Final = frozenset({str})
 
 def new_jid() -> str:
     """A new job id: 24 lower-case hex digits from the system's random source."""
-    return secrets.token_hex(JID_BYTES)
+    return os.urandom(JID_BYTES).hex()
 
 
 def normalize(
@@ -57,7 +57,7 @@ def normalize(
 
 
 def _check_item(item: object) -> None:
-    if not isinstance(item, Mapping):
+    if type(item) is not dict and not isinstance(item, Mapping):
         raise InvalidJob("item", f'A job must be a map with "class" and "args", got {shown(item)}.')
     keys = cast("Mapping[object, object]", item)
     if not _TEXT.issuperset(map(type, keys)):
@@ -70,7 +70,7 @@ def _check_item(item: object) -> None:
 
 
 def _args(value: object) -> list[Any]:
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return list(cast("list[Any]", value))
     raise InvalidJob(
         "args",

@@ -8,6 +8,7 @@ SADD goes first. Only a queue with a limit needs a script: to look and to push m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from pillion.storage.ops.base import Arg, Op, call, command
@@ -25,7 +26,17 @@ def push_now(groups: Mapping[str, Sequence[bytes]]) -> list[Op[Any]]:
     if not groups:
         return []
     pushes = [command("LPUSH", keys.queue(name), *payloads) for name, payloads in groups.items()]
-    return [command("SADD", keys.QUEUES, *groups), *pushes]
+    return [_make_known(*groups), *pushes]
+
+
+def push_one(queue: str, payload: bytes) -> list[Op[Any]]:
+    """Enqueue one payload: `push_now` of one, which is what most pushes are."""
+    return [_make_known(queue), command("LPUSH", keys.queue(queue), payload)]
+
+
+@lru_cache(maxsize=256)
+def _make_known(*queues: str) -> Op[Any]:
+    return command("SADD", keys.QUEUES, *queues)
 
 
 def push_later(entries: Sequence[tuple[float, bytes]], *, wake: bool) -> list[Op[Any]]:
