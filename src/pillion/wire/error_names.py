@@ -19,7 +19,9 @@ class ErrorNames:
     """Tells whether an error is one of those listed. What it found out about a class is remembered."""
 
     def __init__(self, listed: ErrorList, option: str = "errors") -> None:
-        entries = (listed,) if isinstance(listed, str | type) else tuple(cast("Iterable[Any]", listed))
+        given: Any = listed
+        several = isinstance(given, Iterable) and not isinstance(given, str | type)
+        entries = tuple(cast("Iterable[Any]", given)) if several else (given,)
         for entry in entries:
             if not (isinstance(entry, str) and entry.strip(".")) and not _is_error(entry):
                 raise ConfigError(option, 'error classes or their names, such as "requests.Timeout"', entry)
