@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,9 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from chaos import diary as causes
 from chaos.census import Census
+from chaos.deeds import Deeds
 from chaos.diary import Diary, Fate
 from chaos.ledger import Books
 from chaos.schedule import calm, plan
+from chaos.support import ROOT
 from chaos.verdict import Verdict, audit, judge
 
 COUNTED_ONCE = {"processed": 1, "processed by day": 1, "failed": 0, "failed by day": 0}
@@ -128,3 +133,25 @@ def test_the_schedule_is_a_function_of_the_seed(sentinel):
     assert [event.at for event in first] == sorted(event.at for event in first)
     assert ("fail over" in {event.what for event in first}) is sentinel
     assert calm(7, 160) == calm(7, 160)
+
+
+def test_the_clock_of_a_family_is_off_by_what_its_file_says_and_follows_it(tmp_path):
+    clock = tmp_path / "clock"
+    clock.write_bytes(struct.pack("d", 45.0))
+    code = (
+        "import struct, sys, time\n"
+        "true = lambda: time.clock_gettime(time.CLOCK_REALTIME)\n"
+        "ahead = time.time() - true()\n"
+        "open(sys.argv[1], 'r+b').write(struct.pack('d', -3600.0))\n"
+        "print(round(ahead), round(time.time() - true()))\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "chaos" / "clock"), "CHAOS_CLOCK": str(clock)}
+    done = subprocess.run([sys.executable, "-c", code, str(clock)], env=environ, capture_output=True, text=True)
+    assert done.stdout.split() == ["45", "-3600"], done.stderr
+
+
+def test_every_kind_of_event_has_a_deed():
+    plans = [plan(seed, 300, sentinel=sentinel) for seed in range(30) for sentinel in (False, True)]
+    named = {event.what for events in plans for event in events}
+    assert {"step clock", "lose host", "fail over"} <= named
+    assert all(hasattr(Deeds, "_" + what.replace(" ", "_")) for what in named | {event.what for event in calm(1, 240)})
