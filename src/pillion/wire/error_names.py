@@ -8,7 +8,7 @@ subclasses too. A name is what one writes after an import: `"requests.Timeout"` 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 from pillion.errors import ConfigError
 
@@ -19,9 +19,9 @@ class ErrorNames:
     """Tells whether an error is one of those listed. What it found out about a class is remembered."""
 
     def __init__(self, listed: ErrorList, option: str = "errors") -> None:
-        given: Any = listed
-        several = isinstance(given, Iterable) and not isinstance(given, str | type)
-        entries = tuple(cast("Iterable[Any]", given)) if several else (given,)
+        entries: tuple[Any, ...] = (listed,)
+        if isinstance(listed, Iterable) and not isinstance(listed, str | type):
+            entries = tuple(listed)
         for entry in entries:
             if not (isinstance(entry, str) and entry.strip(".")) and not _is_error(entry):
                 raise ConfigError(option, 'error classes or their names, such as "requests.Timeout"', entry)
