@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import redis
@@ -43,6 +45,59 @@ def test_a_job_that_kills_its_process_takes_no_innocent_job_with_it(
     assert run.log.count("died, exit code 1") == 3 or processes > 2
     assert len(in_front + behind) == 2 * INNOCENT
     assert run.stop() == 0
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_a_killer_among_jobs_that_take_their_time_is_found_out(
+    pillion_run: Start, push: Push, client: Client, raw: redis.Redis, processes: int
+) -> None:
+    """Each process that starts again comes to innocent jobs first, those of a queue that goes before."""
+    app = """+
+class Tick(Job, queue="high"):
+    def perform(self):
+        time.sleep(0.02)
+class Nap(Job, queue="low"):
+    def perform(self, n):
+        time.sleep(0.1)
+class KillSoon(Job, queue="low"):
+    def perform(self):
+        time.sleep(0.05)
+        os._exit(1)
+"""
+    client.push_bulk({"class": "app.Nap", "queue": "low", "args": [[n] for n in range(INNOCENT)]})
+    killer = push("KillSoon", queue="low")
+    client.push_bulk({"class": "app.Nap", "queue": "low", "args": [[n] for n in range(INNOCENT)]})
+    with pushing(lambda: push("Tick", queue="high")) as ticks:
+        args = ("-p", str(processes), "-c", "10", "-q", "high", "-q", "low")
+        run = pillion_run(*args, app=app).wait_ready(times=processes)
+        wait_until(lambda: raw.zcard("dead"), "the dead set", lambda: run.log)
+    expected = 2 * INNOCENT + len(ticks)
+    wait_until(lambda: raw.get("stat:processed") == b"%d" % expected, "the others to run", lambda: run.log)
+    dead = [json.loads(payload)["jid"] for payload in raw.zrange("dead", 0, -1)]  # type: ignore[union-attr]
+    assert dead == [killer]
+    assert run.log.count("died, exit code 1") == 3 or processes > 2
+    assert "recovery 3 of" not in run.log or processes > 2, "no innocent job was there three times"
+    assert not raw.exists("pl:suspects")
+    assert run.stop() == 0
+
+
+@contextmanager
+def pushing(push: Callable[[], str]) -> Iterator[list[str]]:
+    """Push again and again meanwhile; the list has what was pushed."""
+    pushed: list[str] = []
+    over = threading.Event()
+
+    def go() -> None:
+        while not over.wait(0.01):
+            pushed.append(push())
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    try:
+        yield pushed
+    finally:
+        over.set()
+        thread.join()
 
 
 # -- a job that holds the interpreter ------------------------------------------------------------------

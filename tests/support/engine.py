@@ -11,6 +11,7 @@ from typing import Any
 from pillion.config import Config
 from pillion.definition.registry import JobDefinition, Registry
 from pillion.definition.run import JobRun
+from pillion.server.caution import Caution
 from pillion.server.manager import Manager
 from pillion.server.reporter import Reporter
 from pillion.server.runtime import Runtime
@@ -61,10 +62,10 @@ class Engine:
         definition.declare(options)
         self.registry.register(definition)
 
-    def start(self, capsule: str = "default", *, cautious: bool = False) -> Engine:
+    def start(self, capsule: str = "default", *, cautious: bool = False, caution: Caution | None = None) -> Engine:
         reporter = Reporter(self.config)
         runtime = Runtime(self.config, self.storage, self.identity, self.registry, None, reporter)  # type: ignore[arg-type]
-        self.manager = Manager(runtime, self.config.capsule(capsule))
+        self.manager = Manager(runtime, self.config.capsule(capsule), caution)
         if cautious:
             self.manager.be_cautious()
         self.manager.start()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pillion.server.lease import RENEW_EVERY_S
-from pillion.server.lease_watch import LATE_S, SECOND_LOOK_S, LeaseWatch
+from pillion.server.lease_watch import LATE_S, RENEW_EVERY_S, SECOND_LOOK_S, LeaseWatch
 from pillion.server.reaper import SWEEP_EVERY_S, SWEEP_JITTER_S
 from pillion.wire import keys
 

@@ -25,6 +25,7 @@ READY = "ready"  # worker -> supervisor: booted, taking jobs; its News follow
 FAILED = "failed"  # worker -> supervisor: could not boot; the reason follows
 STOPPING = "stopping"  # worker -> supervisor: will exit on purpose
 LEAVING = "leaving"  # worker -> supervisor: holds no job any more, needs no lease
+WARNING = "warning"  # supervisor -> worker: another worker has died, its jobs are about to come back
 HURRY = "hurry"  # supervisor -> worker: do not wait for the deadline
 
 _END = b"\0"

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pillion.config import Config, RedisConfig
 from pillion.errors import PillionError, RedisError, RedisUnavailable
 from pillion.server.identity import make_identity, new_nonce
-from pillion.server.lease import RENEW_EVERY_S, RETRY_EVERY_S, Lease
+from pillion.server.lease import RETRY_EVERY_S, Lease
+from pillion.server.lease_watch import RENEW_EVERY_S
 from pillion.server.reaper import SWEEP_EVERY_S, Found, Reaper
 from pillion.server.reporter import Reporter
 from pillion.storage.connect import open_storage

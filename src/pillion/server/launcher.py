@@ -21,6 +21,7 @@ from functools import partial
 from typing import Protocol
 
 from pillion.config import Config
+from pillion.server.caution import Caution
 from pillion.server.heartbeat import Heartbeat
 from pillion.server.lease import Lease
 from pillion.server.lifecycle import Lifecycle
@@ -57,7 +58,7 @@ class Parts:
     `services` are those of features: they see the end of the last job, and none of their errors stops anything.
     `lease` is the thread that renews this process's own lease. `take_back` gives back the jobs of
     processes that are known to be dead, once, before the first fetch. `on_leaving` is called when the
-    lease is about to end: who else renews it should stop doing so.
+    lease is about to end: who else renews it should stop doing so. `warn` says that a process has died.
     """
 
     records: Records
@@ -69,6 +70,7 @@ class Parts:
     take_back: Callable[[], object]
     on_leaving: Callable[[], object]
     services: Sequence[Service] = ()
+    warn: Callable[[], object] = lambda: None
 
 
 class Launcher:
@@ -121,6 +123,10 @@ class Launcher:
     def keep_own_lease(self) -> None:
         """Nobody else renews the lease any more: do it from here on."""
         self._parts.lease.start()
+
+    def warn(self) -> None:
+        """Another process has died, and its jobs come back: one of them may have done it."""
+        self._parts.warn()
 
     # -- down --------------------------------------------------------------------------------------
 
@@ -213,10 +219,11 @@ def assemble(
     """
     config, storage, identity, reporter = runtime.config, runtime.storage, runtime.identity, runtime.reporter
     lifecycle = Lifecycle(config, reporter)
-    managers = [Manager(runtime, capsule) for capsule in config.capsules.values()]
+    caution = Caution(storage)
+    managers = [Manager(runtime, capsule, caution) for capsule in config.capsules.values()]
     queues = [queue.name for capsule in config.capsules.values() for queue in capsule.queues]
     ownership = Ownership(storage, identity, queues)
-    reaper = Reaper(storage, config, identity, reporter)
+    reaper = Reaper(storage, config, identity, reporter, on_suspects=caution.look)
 
     def be_cautious() -> None:
         for manager in managers:
@@ -225,6 +232,7 @@ def assemble(
     def take_back() -> None:
         if reaper.recover_neighbours():
             be_cautious()
+        caution.look()
 
     if cautious:
         be_cautious()
@@ -249,6 +257,7 @@ def assemble(
         lease=Lease(storage, lambda: [identity], reporter),
         take_back=take_back,
         on_leaving=on_leaving,
+        warn=caution.warn,
         services=[make(runtime) for make in config.services],
     )
     launcher = Launcher(config, parts, lifecycle, reporter, supervised=supervised)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from pillion.config import Config
 from pillion.errors import RedisError
+from pillion.server.lease_watch import RENEW_EVERY_S
 from pillion.server.reporter import Reporter
 from pillion.server.service import PeriodicService
 from pillion.storage.ops import reap
@@ -20,7 +21,6 @@ from pillion.storage.sync import Storage
 
 log = logging.getLogger("pillion")
 
-RENEW_EVERY_S = 5.0
 RETRY_EVERY_S = 1.0
 
 

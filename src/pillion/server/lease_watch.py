@@ -16,9 +16,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from pillion.server.lease import RENEW_EVERY_S
 from pillion.wire import keys
 
+RENEW_EVERY_S = 5.0
 # A renewal missed. What is left of a lease then is not shorter than the longest pause between two sweeps and a
 # second look: so the first look is never too late for the second to come when the lease ends.
 LATE_S = RENEW_EVERY_S + 1.0

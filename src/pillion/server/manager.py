@@ -10,11 +10,13 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 from pillion.config import Capsule
 from pillion.errors import DecodeError, RedisError
 from pillion.log import JobLog
+from pillion.server.caution import CAUTIOUS_S, Caution, Crew
 from pillion.server.fetcher import Fetcher
 from pillion.server.give_back import recovery_key
 from pillion.server.observers import Observers
@@ -40,14 +42,16 @@ log = logging.getLogger("pillion")
 MAX_BLOCKING_QUEUES = 16
 BLOCK_S = 5.0
 TICK_S = 0.010
-CAUTIOUS_S = 5.0
 INTERRUPT_GRACE_S = 1.5  # less than the launcher waits beyond the deadline, so that `close` is not cut short
 
 
 class Manager:
-    """A Service that runs the jobs of one capsule."""
+    """A Service that runs the jobs of one capsule.
 
-    def __init__(self, runtime: Runtime, capsule: Capsule) -> None:
+    Parameters: `caution` is what the capsules of a process share; without it this one has its own.
+    """
+
+    def __init__(self, runtime: Runtime, capsule: Capsule, caution: Caution | None = None) -> None:
         self._runtime = runtime
         self._capsule = capsule
         self._stopping = threading.Event()
@@ -65,6 +69,8 @@ class Manager:
         self._threads: list[threading.Thread] = []
         self._idle_slots = list(reversed(self._slots))
         self._cautious = False
+        self._caution = caution or Caution(storage)
+        self._caution.watch(Crew(self.busy, self._stand_back))
         self._starting = threading.Lock()
 
     def _make_fetcher(self, routes: Sequence[Route]) -> Fetcher:
@@ -102,11 +108,12 @@ class Manager:
     def be_cautious(self) -> None:
         """Before `start`: the process before this one crashed, and its job may be the next again.
 
-        Everything in flight beside it would be counted as a suspect too, again and again: they came
-        back together and would be fetched together. So one thread runs one job at a time, until one
-        has ended that did not come from a dead process, or for CAUTIOUS_S.
+        What runs beside it would be counted with it. So one thread runs one job at a time, until one
+        has ended that did not come from a dead process, or for CAUTIOUS_S. That is only the beginning:
+        the killer may come later, and elsewhere. From its second recovery on `Caution` has an eye on it.
         """
         self._cautious = self._fetcher.one_at_a_time = True
+        self._caution.warn()
 
     # -- a Service -------------------------------------------------------------------------------
 
@@ -171,23 +178,47 @@ class Manager:
                 self._threads.append(thread)
                 thread.start()
 
-    def _is_suspect(self, unit: UnitOfWork) -> bool:
-        """Whether this job came back from a dead process: then the next may have, too."""
-        try:
-            return self._runtime.storage.run(reap.was_recovered(recovery_key(unit.raw)))
-        except RedisError:
-            return False  # it may be away for long; the jobs at hand are to run all the same
-
     def _end_of_caution(self) -> None:
         self._cautious = self._fetcher.one_at_a_time = False
         self._start_threads(len(self._slots))
+
+    def _stand_back(self) -> None:
+        """Hand back what was fetched ahead: a job is to run alone."""
+        with self._reporting("Could not hand back what was fetched ahead"):
+            self._fetcher.hand_back_buffer()
+
+    def _may_start(self, unit: UnitOfWork, slot: Slot) -> bool:
+        """Whether a cautious process may start this job now. If not it is handed back."""
+        if self._caution.admit(unit, slot, self._stopping):
+            return True
+        with self._reporting("Could not hand back a job that must not run beside another"):
+            self._fetcher.hand_back([unit])
+        self._caution.wait(self._stopping)
+        return False
+
+    def _note_end(self, unit: UnitOfWork, slot: Slot) -> None:
+        """A cautious process has lived through this job."""
+        with self._reporting("Could not look after jobs that came from a dead process"):
+            self._caution.ended(slot)
+            if self._cautious and not self._runtime.storage.run(reap.was_recovered(recovery_key(unit.raw))):
+                self._end_of_caution()
+
+    @contextmanager
+    def _reporting(self, context: str) -> Generator[None]:
+        try:
+            yield
+        except RedisError as exc:
+            self._runtime.reporter.report(exc, {"context": context})
 
     def _work(self, slot: Slot) -> None:
         """The life of one thread: take a job, attempt it, settle it."""
         slot.bind()
         take, attempt, settle, now_s = self._fetcher.take, self._processor.attempt, self._settlement.settle, time.time
+        caution = self._caution
         try:
             while (unit := take()) is not None:
+                if caution.on and not self._may_start(unit, slot):
+                    continue
                 slot.started_at = now_s()
                 slot.unit = unit
                 try:
@@ -195,8 +226,8 @@ class Manager:
                 except BaseException as exc:  # noqa: BLE001 - a bug of ours or of a handler: the thread must live on
                     settle(unit, Broken(exc))
                 slot.unit = None
-                if self._cautious and not self._is_suspect(unit):
-                    self._end_of_caution()
+                if caution.on:
+                    self._note_end(unit, slot)
         finally:
             slot.close()
 

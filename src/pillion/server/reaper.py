@@ -71,8 +71,9 @@ class _Tally:
 class Reaper:
     """A Service that gives back the jobs of dead processes. See GiveBack for the other parameters.
 
-    Parameters: `identity` is this process (or supervisor); it never reaps itself. `monotonic` is the
-    clock for its own waits, `clock` (epoch seconds) for times of death.
+    Parameters: `identity` is this process (or supervisor); it never reaps itself. `on_suspects` is called each
+    time there are jobs that have to run alone. `monotonic` is the clock for its own waits, `clock` (epoch
+    seconds) for times of death.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Reaper:
         *,
         bury_poison: bool = True,
         on_recovery: Callable[[Recovery], None] | None = None,
+        on_suspects: Callable[[], object] | None = None,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -99,6 +101,7 @@ class Reaper:
         )
         self._loop = PeriodicService("reaper", self._tick, reporter, error_wait_s=ERROR_WAIT_S)
         self._watch = LeaseWatch(monotonic)
+        self._on_suspects = on_suspects
         self._search_at = 0.0
 
     def start(self) -> None:
@@ -216,6 +219,8 @@ class Reaper:
 
     def _tick(self) -> float:
         try:
+            if self._on_suspects is not None and self._storage.run(reap.any_suspects()):
+                self._on_suspects()
             if self.may_look():
                 self.sweep()
                 self._search()

@@ -27,6 +27,7 @@ from pillion.config import Config
 from pillion.errors import ConfigError
 from pillion.server.children import (
     HURRY,
+    WARNING,
     Child,
     Fate,
     Link,
@@ -227,6 +228,8 @@ class Supervisor:
             self._exit_code = 1
             self._stop("boot failed")
         else:
+            for other in self._children():
+                other.link.send(WARNING)  # before its jobs are given back
             self._plan_restart(seat, child, end)
 
     def _plan_restart(self, seat: Seat, child: Child, end: str) -> None:

@@ -24,7 +24,7 @@ from pillion._version import VERSION
 from pillion.client import Client
 from pillion.config import Config
 from pillion.errors import ConfigError, RedisError
-from pillion.server.children import FAILED, HURRY, LEAVING, READY, STOPPING, Link
+from pillion.server.children import FAILED, HURRY, LEAVING, READY, STOPPING, WARNING, Link
 from pillion.server.features import install_features
 from pillion.server.guardian import News
 from pillion.server.identity import default_tag, make_identity
@@ -242,14 +242,16 @@ class Worker:
             log.warning("Signal %s means nothing here: use TERM to stop, TSTP to go quiet, TTIN to see threads", name)
 
     def _listen(self, link: Link) -> None:
-        hurry = any(kind == HURRY for kind, _ in link.receive())
+        words = {kind for kind, _ in link.receive()}
+        if WARNING in words:
+            self._launcher.warn()
         if link.ended:
             link.close()
             self._link = None
             log.warning("The supervisor is gone: going on alone until running jobs are done, then leaving")
             self._launcher.keep_own_lease()
             self._stop("supervisor gone")
-        if hurry:
+        if HURRY in words:
             self._hurry()
 
     def _go_quiet(self, why: str) -> None:

@@ -15,6 +15,11 @@ SWEEP_LOCK: Final = "pl:reaper"
 # Exists for an hour after the whole keyspace was searched for jobs without an owner.
 SEARCH_LOCK: Final = "pl:reaper:search"
 
+# The jobs that were in flight at two deaths or more, by the name their recoveries are counted under.
+SUSPECTS: Final = "pl:suspects"
+# The recovery that makes a job a suspect.
+SUSPECT_AT: Final = 2
+
 # What the give-back scripts answer when nothing was touched.
 OWNER_LIVES: Final = -1
 TOO_MANY_RECOVERIES: Final = -2
@@ -106,8 +111,24 @@ def reclaim(queue: str, identity: str, token: bytes, job_key: str, *, limit: int
         keys.inflight(queue, identity),
         keys.queue(queue),
         keys.recoveries(job_key),
+        SUSPECTS,
     )
-    return call("reclaim", names, (token, int(force), limit, keys.RECOVERY_TTL_S), int)
+    return call("reclaim", names, (token, int(force), limit, keys.RECOVERY_TTL_S, SUSPECT_AT, job_key), int)
+
+
+def suspects() -> Op[list[str]]:
+    """The jobs that came back from dead processes SUSPECT_AT times, and have not ended since."""
+    return Op(("SMEMBERS", SUSPECTS), _names)
+
+
+def any_suspects() -> Op[bool]:
+    """Whether there are such jobs."""
+    return Op(("EXISTS", SUSPECTS), bool)
+
+
+def absolve(job_key: str) -> Op[int]:
+    """A suspect has ended without killing its process."""
+    return Op(("SREM", SUSPECTS, job_key), int)
 
 
 def was_recovered(job_key: str) -> Op[bool]:
@@ -136,8 +157,8 @@ def bury_poison(
 
     1 done, 0 the job was no longer there, OWNER_LIVES nothing was touched.
     """
-    names = (keys.alive(identity), keys.inflight(queue, identity), keys.recoveries(job_key), keys.DEAD)
-    argv = (token, int(force), payload or b"", now_s, now_s - timeout_s, max_jobs)
+    names = (keys.alive(identity), keys.inflight(queue, identity), keys.recoveries(job_key), keys.DEAD, SUSPECTS)
+    argv = (token, int(force), payload or b"", now_s, now_s - timeout_s, max_jobs, job_key)
     return call("poison", names, argv, int)
 
 
@@ -162,6 +183,10 @@ def _text_keys(reply: Any) -> dict[str, bytes]:
 
 def _bytes_or_none(reply: Any) -> bytes | None:
     return None if reply is None else bytes(reply)
+
+
+def _names(reply: Any) -> list[str]:
+    return [name.decode(errors="replace") for name in reply]
 
 
 def _seconds_left(reply: Any) -> float:

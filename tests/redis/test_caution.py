@@ -1,0 +1,199 @@
+"""Jobs that were in flight at two deaths run alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+from engine import Engine, payload, until
+from services import GONE, ReaperScene, hold, job, list_owner
+
+from pillion.server import caution as module
+from pillion.storage.sync import Storage
+
+CROWD = 40
+
+
+@pytest.fixture
+def engine(storage: Storage) -> Iterator[Engine]:
+    engine = Engine(storage)
+    yield engine
+    engine.stop()
+
+
+def suspect(raw: redis.Redis, jid: str) -> bytes:
+    raw.set(f"pl:recovered:{jid}", 2)
+    raw.sadd("pl:suspects", jid)
+    return payload("Suspect", jid=jid)
+
+
+def short(n: int) -> bytes:
+    return payload("Short", n, jid=f"{n:024d}")
+
+
+def patience(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr(module, "CAUTIOUS_S", seconds)
+
+
+def warned(engine: Engine) -> None:
+    """As by a supervisor whose other worker has just died."""
+    assert engine.manager is not None
+    engine.manager._caution.warn()
+
+
+# -- the list --------------------------------------------------------------------------------------
+
+
+def test_the_second_recovery_makes_a_suspect_and_the_burial_ends_it(storage: Storage, raw: redis.Redis) -> None:
+    scene = ReaperScene(storage)
+    listed = []
+    for _ in range(3):
+        list_owner(raw)
+        hold(raw, job("killer"))
+        scene.reaper.recover(GONE)
+        listed.append(raw.smembers("pl:suspects"))
+        raw.delete("queue:default")
+    assert listed == [set(), {b"killer"}, set()]
+    assert raw.zcard("dead") == 1
+
+
+def test_the_list_is_forgotten_with_the_recoveries(storage: Storage, raw: redis.Redis) -> None:
+    raw.set("pl:recovered:killer", 1)
+    list_owner(raw)
+    hold(raw, job("killer"))
+    ReaperScene(storage).reaper.recover(GONE)
+    assert 72 * 3600 - 10 <= raw.ttl("pl:suspects") <= 72 * 3600
+
+
+# -- alone -----------------------------------------------------------------------------------------
+
+
+def test_suspects_never_run_beside_others(engine: Engine, raw: redis.Redis) -> None:
+    """Wherever they stand in the queue, and long after the process has begun."""
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        for _ in range(5):
+            assert engine.manager is not None
+            seen.append((engine.manager.busy(), raw.hlen(engine.inflight())))
+            time.sleep(0.01)  # for as long as it runs others must not start
+
+    engine.job("Suspect", look)
+    engine.job("Short", lambda n: time.sleep(0.01))  # so that several run at once
+    engine.start()
+    crowd = [short(n) for n in range(CROWD)]
+    killers = [suspect(raw, f"killer-{n}") for n in range(3)]
+    warned(engine)
+    raw.lpush("queue:default", *crowd[:15], killers[0], *crowd[15:20], killers[1], killers[2], *crowd[20:])
+    until(lambda: raw.get("stat:processed") == b"%d" % (CROWD + 3))
+    running, held = zip(*seen, strict=True)
+    assert set(running) == {1}
+    assert min(held) == 1, "what was taken meanwhile went back"
+    assert not raw.exists("pl:suspects"), "they have ended, and nobody died"
+    assert engine.reports == []
+
+
+def test_others_do_not_wait_for_ever_for_a_suspect(
+    engine: Engine, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience(monkeypatch, 0.2)
+    entered, leave = threading.Event(), threading.Event()
+    engine.job("Suspect", lambda: (entered.set(), leave.wait(20)))
+    engine.job("Short", lambda n: None)
+    engine.start()
+    first = suspect(raw, "killer")
+    warned(engine)
+    raw.lpush("queue:default", first)
+    assert entered.wait(10)
+    raw.lpush("queue:default", *[short(n) for n in range(CROWD)])
+    until(lambda: raw.get("stat:processed") == b"%d" % CROWD)
+    assert raw.smembers("pl:suspects") == {b"killer"}
+    leave.set()
+    until(lambda: not raw.exists("pl:suspects"))
+
+
+def test_a_suspect_does_not_wait_for_ever_for_others(
+    engine: Engine, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience(monkeypatch, 0.2)
+    entered, leave, ran = threading.Event(), threading.Event(), threading.Event()
+    engine.job("Suspect", ran.set)
+    engine.job("Long", lambda: (entered.set(), leave.wait(20)))
+    engine.start()
+    raw.lpush("queue:default", payload("Long"))
+    assert entered.wait(10)
+    last = suspect(raw, "killer")
+    warned(engine)
+    raw.lpush("queue:default", last)
+    assert ran.wait(10)
+    leave.set()
+
+
+def test_a_suspect_that_waits_when_the_process_stops_goes_back(engine: Engine, raw: redis.Redis) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    engine.job("Suspect", lambda: None)
+    engine.job("Long", lambda: (entered.set(), leave.wait(20)))
+    engine.start()
+    raw.lpush("queue:default", payload("Long"))
+    assert entered.wait(10)
+    last = suspect(raw, "killer")
+    warned(engine)
+    raw.lpush("queue:default", last)
+    until(lambda: raw.hlen(engine.inflight()) == 2)
+    assert engine.manager is not None
+    engine.manager.quiet()
+    until(lambda: raw.lrange("queue:default", 0, -1) == [last])
+    leave.set()
+    engine.stop()
+    assert raw.smembers("pl:suspects") == {b"killer"}
+    assert not raw.exists(engine.inflight(), engine.waiting())
+
+
+def test_a_suspect_that_fails_is_none_any_more(engine: Engine, raw: redis.Redis) -> None:
+    def fail() -> None:
+        raise ValueError("an error of its own")
+
+    engine.job("Suspect", fail)
+    engine.start()
+    only = suspect(raw, "killer")
+    warned(engine)
+    raw.lpush("queue:default", only)
+    until(lambda: raw.zcard("retry") and not raw.exists("pl:suspects"))
+
+
+def test_a_process_that_sees_no_suspects_is_cautious_no_more(
+    engine: Engine, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FRESH_FOR_S", 0.05)
+    engine.job("Short", lambda n: None)
+    engine.start()
+    assert engine.manager is not None
+    warned(engine)
+    assert engine.manager._caution.on
+    time.sleep(0.1)  # it is time that ends it
+    raw.lpush("queue:default", short(1))
+    until(lambda: not engine.manager._caution.on)
+
+
+def test_jobs_of_another_capsule_are_others_too(storage: Storage, raw: redis.Redis) -> None:
+    caution = module.Caution(storage)
+    first, second = Engine(storage, "host:1:abc"), Engine(storage, "host:1:abd")
+    second.config.queues = ["other"]
+    entered, leave, ran = threading.Event(), threading.Event(), threading.Event()
+    first.job("Long", lambda: (entered.set(), leave.wait(20)))
+    second.job("Suspect", ran.set)
+    for engine in (first, second):
+        engine.start(caution=caution)
+    raw.lpush("queue:default", payload("Long"))
+    assert entered.wait(10)
+    last = suspect(raw, "killer")
+    caution.warn()
+    raw.lpush("queue:other", last)
+    assert not ran.wait(0.5)
+    leave.set()
+    assert ran.wait(10)
+    for engine in (first, second):
+        engine.stop()
