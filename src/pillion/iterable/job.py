@@ -66,9 +66,9 @@ class IterableJob(Job, Generic[Item, Cursor], abstract=True):
     set = IterateSet()  # type: ignore[assignment]
 
     if TYPE_CHECKING:
-
+        # Exactly `*args: Any, **kwargs: Any`: only then may a subclass have parameters of its own.
         def build_enumerator(
-            self, *args: Any, cursor: Cursor | None, **kwargs: Any
+            self, *args: Any, **kwargs: Any
         ) -> (
             Iterator[tuple[Item, Cursor]]
             | AsyncIterator[tuple[Item, Cursor]]
@@ -77,8 +77,9 @@ class IterableJob(Job, Generic[Item, Cursor], abstract=True):
         ):
             """Return what to go through: pairs of an item and its cursor, beginning with the item of `cursor`.
 
-            `args` are those of the push. `cursor` is None in the first execution. A cursor is plain JSON and says
-            where *its* item is, not the next one. None: there is nothing to do, and no callback is called.
+            Called with the arguments of the push and the keyword `cursor`: None in the first execution, else what
+            was saved. A cursor is plain JSON and says where *its* item is, not the next one. None instead of an
+            iterator: there is nothing to do, and no callback is called.
             """
             ...
 
