@@ -190,6 +190,7 @@ class Config:
     dead_max_jobs: int
     dead_timeout_s: int
     average_scheduled_poll_interval_s: float
+    max_iteration_runtime_s: float | None  # after so long an iterable job lets others run; None: never
     strict_args: StrictArgs
     skip_default_job_logging: bool
     logged_job_attributes: tuple[str, ...]
@@ -290,6 +291,8 @@ class Config:
         self._check_queues()
         for name in ("timeout_s", "average_scheduled_poll_interval_s"):
             _positive_number(name, getattr(self, name))
+        if self.max_iteration_runtime_s is not None:
+            _positive_number("max_iteration_runtime_s", self.max_iteration_runtime_s)
         _whole_number("dead_max_jobs", self.dead_max_jobs, least=1)
         _whole_number("dead_timeout_s", self.dead_timeout_s, least=1)
         _whole_number("max_retries", self.max_retries, least=0)
@@ -351,6 +354,7 @@ def _defaults() -> dict[str, Any]:
         "dead_max_jobs": 10_000,
         "dead_timeout_s": 15_552_000,
         "average_scheduled_poll_interval_s": 5.0,
+        "max_iteration_runtime_s": None,
         "strict_args": "raise",
         "skip_default_job_logging": False,
         "logged_job_attributes": ("bid", "tags"),

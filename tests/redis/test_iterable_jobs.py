@@ -309,7 +309,13 @@ def test_a_deadline_in_the_middle_of_an_item_loses_only_that_item(scene, raw, it
     assert scene.notes == [0, 1, 2, 3, 3, 4]
 
 
-def test_the_class_or_the_config_limits_an_execution(scene, count):
+def test_the_config_limits_an_execution(scene, count):
+    scene.home.config().max_iteration_runtime_s = 1e-9
+    scene.run_to_end(count, 4)
+    assert scene.notes.count("resume") == 3
+
+
+def test_the_class_limits_an_execution(scene, count):
     class Short(count):
         max_iteration_runtime_s = 0.0
 

@@ -200,7 +200,7 @@ def _pace(job: IterableJob) -> Pace:
     config = job.__home__.config()
     limit_s = job.max_iteration_runtime_s
     if limit_s is None:
-        limit_s = getattr(config, "max_iteration_runtime_s", None)
+        limit_s = config.max_iteration_runtime_s
     return Pace(
         flush_every_s=job.flush_every_s,
         look_every_s=job.check_cancelled_every_s,

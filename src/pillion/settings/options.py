@@ -351,6 +351,12 @@ OPTIONS: tuple[Option, ...] = (
         "average_scheduled_poll_interval_s",
         aliases=("average_scheduled_poll_interval_s",),
     ),
+    Option(
+        "max_iteration_runtime",
+        seconds,
+        "max_iteration_runtime_s",
+        aliases=("max_iteration_runtime_s",),
+    ),
     Option("strict_args", strict_mode, "strict_args", aliases=("on_complex_arguments",)),
     Option("default_job_options", mapping, "default_job_options"),
     Option("queue_limits", queue_limits, "queue_limits"),
@@ -373,7 +379,6 @@ RUBY_ONLY: Mapping[str, str] = MappingProxyType(
         "index": "it numbered Ruby processes",
         "thread_priority": "Python threads have none",
         "poll_interval_average": "the scheduler works out its own interval",
-        "max_iteration_runtime": "there are no iterable jobs yet",
         "redis_idle_timeout": "idle connections cost nothing here",
         "identity": "each process makes its own",
     }
