@@ -62,7 +62,7 @@ class Mode:
 
     def runner(self) -> Runner:
         """What runs the jobs of this mode."""
-        return Runner(self.home.registry(), self.chain)
+        return Runner(self.home.registry(), self.chain, self.home.config())
 
     def __repr__(self) -> str:
         return f"<testing mode {self.name}>"

@@ -5,10 +5,15 @@ The middleware of production is not there unless the test adds it (F127), and er
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
+from pillion.config import Config
 from pillion.definition.registry import JobDefinition, Registry
 from pillion.jobs.inline import InlineContext
+from pillion.log import JobLog
 from pillion.middleware import ServerChain
 from pillion.wire.codec import loads_job
 
@@ -16,9 +21,10 @@ from pillion.wire.codec import loads_job
 class Runner:
     """Runs payloads, given as the bytes that Redis would have."""
 
-    def __init__(self, registry: Registry, chain: ServerChain) -> None:
+    def __init__(self, registry: Registry, chain: ServerChain, config: Config) -> None:
         self._registry = registry
         self._chain = chain
+        self._log = JobLog(logging.getLogger("pillion"), config)
 
     def run(self, raw: bytes) -> None:
         """Run a sync job, or an async one on an event loop of its own. Raises what the job raises."""
@@ -27,22 +33,36 @@ class Runner:
             import asyncio
 
             refuse_running_loop(run.definition.wire_name)
-            asyncio.run(self._run_async(run))
+            asyncio.run(self._await(run))
         else:
-            self._chain.invoke(run.job, run.payload, run.queue, run.body)
+            self._call(run)
 
     async def run_async(self, raw: bytes) -> None:
         """Await an async job; a sync one gets a thread, so that the loop goes on. Raises what the job raises."""
         run = _Run(raw, self._registry)
         if run.definition.is_async:
-            await self._run_async(run)
+            await self._await(run)
         else:
             import asyncio
 
-            await asyncio.to_thread(self._chain.invoke, run.job, run.payload, run.queue, run.body)
+            await asyncio.to_thread(self._call, run)
 
-    async def _run_async(self, run: _Run) -> None:
-        await self._chain.invoke_async(run.job, run.payload, run.queue, run.body)
+    def _call(self, run: _Run) -> None:
+        with self._facts_of(run):
+            self._chain.invoke(run.job, run.payload, run.queue, run.body)
+
+    async def _await(self, run: _Run) -> None:
+        with self._facts_of(run):
+            await self._chain.invoke_async(run.job, run.payload, run.queue, run.body)
+
+    @contextmanager
+    def _facts_of(self, run: _Run) -> Generator[None]:
+        """Log lines, and the jobs it pushes, carry the context of this job, and not that of the test."""
+        token = self._log.enter(run.payload)
+        try:
+            yield
+        finally:
+            self._log.leave(token)
 
 
 class _Run:

@@ -13,7 +13,7 @@ class IdempotentJob:
     """A base for a class of tests: the job can be run several times, and be killed at any line.
 
     class TestChargeOrder(testing.IdempotentJob):
-        job, args = ChargeOrder, [42]
+        job, args = ChargeOrder, (42,)
         isolate = "thread"                              # or "process", see `crash_at_every_line`
         def reset(self): payments.clear()
         def check(self): assert len(payments.charges) == 1

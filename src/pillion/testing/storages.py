@@ -100,12 +100,12 @@ class AsyncMemoryStorage:
     """MemoryStorage for asyncio."""
 
     def __init__(self, storage: MemoryStorage) -> None:
-        self._storage = storage
+        self.in_memory = storage
         self.connection = storage.connection
 
     async def run_all(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Carry out the ops in memory."""
-        return self._storage.run_all(ops)
+        return self.in_memory.run_all(ops)
 
 
 class InlineStorage:

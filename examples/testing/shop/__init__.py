@@ -1,0 +1,1 @@
+"""A shop that takes orders: the order is stored, and jobs charge, send mail and ask for delivery."""

@@ -1,0 +1,134 @@
+"""assert_enqueued: what it finds, and what it says when it does not (F234)."""
+
+from datetime import timedelta
+from unittest.mock import ANY
+
+import pytest
+
+from pillion import default, testing
+from pillion.config import Config
+from pillion.default import Default
+from pillion.jobs.base import BaseJob, JobDecorator
+
+HOME = Default()
+HOME.install(Config())
+job = JobDecorator(HOME)
+
+
+class Base(BaseJob, abstract=True, home=HOME): ...
+
+
+class Charge(Base, queue="high", wire_name="Charge"):
+    def perform(self, order_id, note=None): ...
+
+
+@job(wire_name="mail")
+def mail(address, count=1): ...
+
+
+@pytest.fixture(autouse=True)
+def queues():
+    with testing.fake(home=HOME) as queues:
+        yield queues
+
+
+def failure(*args, **kwargs):
+    with pytest.raises(AssertionError) as caught:
+        testing.assert_enqueued(*args, **kwargs)
+    return str(caught.value)
+
+
+def test_it_finds_jobs_by_arguments_queue_and_time():
+    Charge.perform_async(1)
+    Charge.perform_async(1, "gift")
+    Charge.set(queue="low").perform_in(300, 2)
+    mail.perform_async("ann")
+    assert len(testing.assert_enqueued(Charge)) == 3
+    assert [payload["args"] for payload in testing.assert_enqueued(Charge, 1)] == [[1]]
+    testing.assert_enqueued(Charge, 1, "gift", queue="high", times=1)
+    testing.assert_enqueued(Charge, ANY, ANY)
+    testing.assert_enqueued(Charge, 2, at=timedelta(minutes=5), queue="low")
+    testing.assert_enqueued(Charge, at=310, within_s=20)
+    testing.assert_enqueued(Charge, times=3)
+    testing.assert_enqueued(mail, "ann")
+    testing.assert_enqueued(Base, times=3)
+    testing.assert_not_enqueued(Charge, 3)
+    testing.assert_not_enqueued(mail, queue="high")
+
+
+def test_a_job_pushed_by_name_is_found_by_name():
+    with testing.fake():  # a name alone belongs to pillion's own home
+        default.client().push({"class": "Ruby::Job", "args": [1], "queue": "ruby"})
+        testing.assert_enqueued("Ruby::Job", 1, queue="ruby")
+        testing.assert_not_enqueued("Ruby::Other")
+
+
+def test_nothing_was_pushed():
+    assert failure(Charge, 1) == (
+        "Expected Charge(1) to be enqueued at least once, but it was not.\nNo Charge is enqueued."
+    )
+
+
+def test_the_message_says_what_is_different():
+    Charge.perform_async(43)
+    Charge.set(queue="low").perform_async(42)
+    mail.perform_async("ann")
+    mail.perform_async("bob")
+    message = failure(Charge, 42, queue="high")
+    assert message == (
+        "Expected Charge(42) in queue 'high' to be enqueued at least once, but it was not.\n"
+        "Enqueued Charge:\n"
+        "  (43) in queue 'high'\n"
+        "      - args[0] is 43, expected 42\n"
+        "  (42) in queue 'low'\n"
+        "      - queue is 'low', expected 'high'\n"
+        "Other jobs that are enqueued: mail (2)."
+    )
+
+
+def test_the_nearest_comes_first_and_not_too_many():
+    for order_id in range(20):
+        Charge.perform_async(order_id, "a note")
+    Charge.perform_async(42, "a note")
+    message = failure(Charge, 42, "another note").splitlines()
+    assert message[2] == "  (42, 'a note') in queue 'high'"
+    assert message[-1] == "  ... and 11 more"
+
+
+def test_a_wrong_number_of_times():
+    Charge.perform_async(1)
+    assert failure(Charge, times=2).startswith(
+        "Expected Charge(...) to be enqueued 2 times, but it was once.\nEnqueued Charge:\n  (1) in queue 'high'"
+    )
+    with pytest.raises(AssertionError, match="to be enqueued not at all, but it was once"):
+        testing.assert_not_enqueued(Charge, 1)
+
+
+def test_a_wrong_time():
+    Charge.perform_in(60, 1)
+    Charge.perform_async(1)
+    message = failure(Charge, 1, at=90)
+    assert ": 30.0 s too early" in message
+    assert "it is to run now, expected" in message
+    assert "too late" in failure(Charge, 1, at=30)
+
+
+def test_a_wrong_number_of_arguments():
+    Charge.perform_async(1)
+    assert "it has 1 arguments, expected 2" in failure(Charge, 1, None)
+
+
+def test_an_expectation_that_json_cannot_meet():
+    Charge.perform_async([1, 2])
+    assert "(1, 2) cannot come out of JSON" in failure(Charge, (1, 2))
+
+
+def test_what_has_run_is_not_enqueued_any_more():
+    Charge.perform_async(1)
+    Charge.drain()
+    assert failure(Charge, 1).endswith("1 of Charge have been run and are not enqueued any more.")
+
+
+def test_long_values_are_cut():
+    Charge.perform_async("x" * 1000)
+    assert len(failure(Charge, "y")) < 1000
