@@ -102,5 +102,5 @@ SCENARIO = Scenario(
     run,
     rounds=2,
     peer_rounds=1,
-    cell_s=14.0,
+    cell_s=15.0,
 )
