@@ -5,7 +5,8 @@ import os
 import time
 from pathlib import Path
 
-from pillion import Job
+from pillion import IterableJob, Job
+from pillion.iterable import sequence
 
 FOLDER = Path(os.environ["INTEROP_FOLDER"])
 
@@ -60,7 +61,27 @@ class Hold(LedgerJob, wire_name="Hold"):
         self.note("ran", [name])
 
 
-# Classes of the Ruby programs that wrote newer_ruby.json.
+# Classes of the Ruby programs that wrote newer_ruby.json, and the vectors of wire-format 13.
+class IterJob(LedgerJob, IterableJob, wire_name="IterJob"):
+    """Goes through so many items; at each whose number is a gate of this job it waits until the test opens it."""
+
+    check_cancelled_every_s = 0.0
+
+    def build_enumerator(self, count, *gates, cursor):
+        return sequence(range(count), cursor)
+
+    def each_iteration(self, number, count, *gates):
+        self.note(f"item {number}", [count])
+        while number in gates and not (FOLDER / f"gate-{self.jid}-{number}").exists():
+            time.sleep(0.01)  # the gate is a file: nothing signals it
+
+    def on_cancel(self):
+        self.note("cancelled", [])
+
+    def on_complete(self):
+        self.note("complete", [])
+
+
 class HardJob(LedgerJob, wire_name="HardJob"):
     def perform(self, *args):
         self.note("ran", args)
