@@ -277,3 +277,26 @@ def test_the_async_client_pushes_the_same_batches(home):
 
     asyncio.run(push())
     assert [len(trip) for trip in home.sent_async.trips] == [2, 2, 2]
+
+
+# -- with and without anything that looks at each job ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"at": [10, NOW_S - 5, NOW_S + 20]},
+        {"queue": "low", "tags": ["a"], "backtrace": 5},
+        {"retry_for": 60, "enqueued_at": 7, "created_at": 5},
+        {"class": "Sidekiq::ActiveJob::Wrapper", "wrapped": "Mail"},
+        {"batch_size": 2},
+    ],
+    ids=repr,
+)
+def test_a_bulk_push_writes_the_same_with_middleware_that_does_nothing(extra):
+    plain, watched = OwnHome(), OwnHome()
+    watched.config().client_middleware.add(lambda job, payload, queue, pool, next_: next_())
+    item = {"class": "Hard", "args": [[1, "ü"], [], [{"k": [1.5, None]}]], **extra}
+    assert plain.client().push_bulk(item) == watched.client().push_bulk(item) == ["j1", "j2", "j3"]
+    assert plain.sent.trips == watched.sent.trips

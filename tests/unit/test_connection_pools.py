@@ -132,7 +132,7 @@ def test_who_waits_gets_what_is_given_back():
     waiter = threading.Thread(target=lambda: got.append(pool.acquire()))
     waiter.start()
     while not pool._stocks[os.getpid()].waiting:
-        time.sleep(0.001)
+        time.sleep(0.001)  # nothing tells that a thread has begun to wait
     pool.release(taken)
     waiter.join(10)
     assert got == [taken]
@@ -149,7 +149,7 @@ def test_many_threads_never_share_a_connection_and_none_is_forgotten():
             if id(connection) in in_use:
                 faults.append(connection)
             in_use.add(id(connection))
-            time.sleep(0)
+            os.sched_yield()
             in_use.discard(id(connection))
             pool.release(connection)
 

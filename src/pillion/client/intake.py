@@ -22,7 +22,8 @@ from pillion.log import carried
 from pillion.storage.ops.base import Op
 from pillion.storage.ops.push import push_later, push_now, push_one
 from pillion.wire.codec import dumps
-from pillion.wire.payload import for_queue, for_schedule, new_jid, normalize
+from pillion.wire.payload import for_queue, for_schedule, new_jid, new_jids, normalize
+from pillion.wire.stencil import Stencil
 from pillion.wire.strict import check_args
 from pillion.wire.timestamps import Interval, due_at, to_ms
 
@@ -125,12 +126,43 @@ class Intake:
         order = read_order(item, now_s, self._rand)
         if order is None:
             return iter(())
-        return self._batches(self._bulk_payloads(order, now_s, pool), order.batch_size)
+        definition = _job_of(order.item)[1]
+        template = self._completed({**order.item, "jid": order.item.get("jid") or "-"}, definition, now_s)
+        alike = "at" not in template and template["queue"] not in self._config.queue_limits
+        if alike and self._config.client_middleware.is_empty:
+            return self._copies(order, template, definition)
+        return self._batches(self._bulk_payloads(order, template, pool), order.batch_size)
 
-    def _bulk_payloads(self, order: BulkOrder, now_s: float, pool: object) -> Iterator[Payload | None]:
+    def _copies(self, order: BulkOrder, template: Payload, definition: JobDefinition | None) -> Iterator[Batch]:
+        """The batches of jobs that nothing looks at one by one."""
+        name, strict = template.get("wrapped") or template["class"], self._config.strict_args
+        fixed_jid = order.item.get("jid")
+        while chunk := list(islice(order.calls, order.batch_size)):
+            for args, _ in chunk:
+                if definition is not None:
+                    definition.check(args)
+                check_args(args, name, strict)
+            yield self._copied(chunk, template, [fixed_jid] if fixed_jid else self._jids(len(chunk)))
+
+    def _copied(self, chunk: Sequence[tuple[list[Any], float | None]], template: Payload, jids: list[str]) -> Batch:
+        now_s = self._clock()
+        for_now, for_later = Stencil(for_queue(template, to_ms(now_s))), Stencil(for_schedule(template))
+        waiting: list[bytes] = []
+        later: list[tuple[float, bytes]] = []
+        for (args, at), jid in zip(chunk, jids, strict=True):
+            if at is None:
+                waiting.append(for_now.fill(args, jid))
+            else:
+                later.append((at, for_later.fill(args, jid)))
+        ops = push_now({template["queue"]: waiting}) if waiting else []
+        return Batch([*jids], [*ops, *self._later(later, now_s)], [])
+
+    def _jids(self, count: int) -> list[str]:
+        return new_jids(count) if self._jid is new_jid else [self._jid() for _ in range(count)]
+
+    def _bulk_payloads(self, order: BulkOrder, template: Payload, pool: object) -> Iterator[Payload | None]:
         job, definition = _job_of(order.item)
         fixed_jid = order.item.get("jid")
-        template = self._completed({**order.item, "jid": fixed_jid or "-"}, definition, now_s)
         for args, at in order.calls:
             if definition is not None:
                 definition.check(args)
@@ -191,11 +223,13 @@ class Intake:
             else:
                 queues.setdefault(queue, []).append(dumps(for_queue(payload, now_ms)))
             jids.append(payload["jid"])
-        ops = [*(guard.op() for guard in guards.values()), *push_now(queues)]
-        if later:
-            wake = min(at for at, _ in later) < now_s + WAKE_WITHIN_S
-            ops += push_later(later, wake=wake)
+        ops = [*(guard.op() for guard in guards.values()), *push_now(queues), *self._later(later, now_s)]
         return Batch(jids, ops, list(guards.values()))
+
+    @staticmethod
+    def _later(entries: Sequence[tuple[float, bytes]], now_s: float) -> list[Op[Any]]:
+        wake = min((at for at, _ in entries), default=now_s) < now_s + WAKE_WITHIN_S
+        return push_later(entries, wake=wake)
 
     def pressure(self, limit: QueueLimit, replies: Sequence[Any]) -> float:
         """How near to its limit a queue is, after what Redis answered to `pressure_ops`."""

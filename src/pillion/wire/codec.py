@@ -72,6 +72,14 @@ def dumps(value: object) -> bytes:
         raise _refuse((), f"a value that cannot be written ({error})") from None
 
 
+def dumps_inside(value: str | list[Any]) -> bytes | None:
+    """What `dumps` writes for a text or a list that is directly inside of a map; None if that needs its slow path."""
+    try:
+        return _encode(value) if type(value) is str or _is_plain(value, MAX_DEPTH - 1) else None
+    except ValueError:  # half a surrogate pair, which `dumps` refuses in its own words
+        return None
+
+
 def _is_plain(container: Any, levels: int) -> bool:
     """Whether msgspec surely writes this list or map, at most `levels` deep, like Ruby. Runs for every push."""
     kind = _kind_of(container)

@@ -24,6 +24,12 @@ def new_jid() -> str:
     return os.urandom(JID_BYTES).hex()
 
 
+def new_jids(count: int) -> list[str]:
+    """So many new job ids, for one question to the system."""
+    digits = os.urandom(JID_BYTES * count).hex()
+    return [digits[start : start + 2 * JID_BYTES] for start in range(0, len(digits), 2 * JID_BYTES)]
+
+
 def normalize(
     item: Mapping[str, Any],
     defaults: Mapping[str, Any],
