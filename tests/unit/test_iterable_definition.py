@@ -273,3 +273,22 @@ def test_outside_of_a_run_there_is_nothing_to_ask(base):
     assert (job.arguments, job.cursor, job.current_item, job.executions, job.cancelled) == ((), None, None, 0, False)
     with pytest.raises(RuntimeError, match=r"From outside: pillion\.api"):
         job.cancel()
+
+
+def test_the_testing_kit_runs_it_without_redis():
+    from pillion import testing
+
+    seen = []
+
+    class Kit(IterableJob):
+        def build_enumerator(self, *, cursor):
+            return sequence("a b".split(), cursor)
+
+        def each_iteration(self, letter):
+            seen.append((letter, self.progress(1, 2)))
+
+    with testing.fake():
+        Kit.perform_async()
+        assert seen == []
+        Kit.drain()
+    assert seen == [("a", 50.0), ("b", 50.0)]
