@@ -24,8 +24,8 @@ SCENARIO = Scenario(
     "retry",
     "Retry storm",
     "Every job fails once and is to be tried again after 1 s; 5,000 jobs, and fewer for slow contestants, on whom that "
-    "second weighs more. Each keeps its own timing: Sidekiq and Pillion add a random part to every delay so that a storm "
-    "spreads, and look for due jobs at intervals, which is most of their time here.",
+    "second weighs more. Each keeps its own timing: Sidekiq and Pillion add a random part to every delay so that a "
+    "storm spreads, and look for due jobs at intervals, which is most of their time here.",
     {
         "rate": Figure("jobs/s"),
         "seconds": Figure("s", less_is_better=True, digits=1),
