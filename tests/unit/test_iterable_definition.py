@@ -282,7 +282,7 @@ def test_the_testing_kit_runs_it_without_redis():
 
     class Kit(IterableJob):
         def build_enumerator(self, *, cursor):
-            return sequence("a b".split(), cursor)
+            return sequence(["a", "b"], cursor)
 
         def each_iteration(self, letter):
             seen.append((letter, self.progress(1, 2)))

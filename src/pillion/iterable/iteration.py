@@ -125,6 +125,7 @@ class Iteration:
         self._iterator: Any = None
         self._items = 0
         self._cancel_wanted = False
+        self._wish: Interrupted | None = None
         self._began_s = self._flushed_s = self._looked_s = clock_s()
         self._ended = False
 
@@ -162,7 +163,7 @@ class Iteration:
         except BaseException:
             yield from self._save_for_retry()
             raise
-        raise Interrupted(f"{self._name} goes on later, from cursor {self.cursor!r:.100}")
+        raise self._wish or Interrupted(f"{self._name} goes on later, from cursor {self.cursor!r:.100}")
 
     def _load(self) -> Steps[None]:
         fields = yield self._state.load
@@ -182,7 +183,8 @@ class Iteration:
             return not abort.resume
         except Overtaken:
             raise
-        except Interrupted:  # raised by the job itself
+        except Interrupted as wish:  # raised by the job itself; it may say when it wants to go on
+            self._wish = wish
             return False
 
     def _iterate(self, advance: Action) -> Steps[bool]:
