@@ -1,4 +1,4 @@
-"""One execution of an iterable job, without Redis: which hook is called when, what there is to iterate (behaviour 16)."""
+"""One execution of an iterable job, without Redis: which hook is called when, and over what (behaviour 16)."""
 
 from __future__ import annotations
 

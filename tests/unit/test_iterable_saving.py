@@ -1,4 +1,4 @@
-"""One execution of an iterable job, without Redis: what is saved when, stops, cancelling, event loops (behaviour 16)."""
+"""One execution of an iterable job, without Redis: what is saved when, stops, cancelling, event loops."""
 
 from __future__ import annotations
 
