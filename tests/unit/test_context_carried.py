@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import io
 import logging
+import re
 import threading
 
 import pytest
@@ -287,3 +289,38 @@ class TestBulkWithContexts:
         with pytest.raises(ConfigError, match=r"context\.user"):
             note.bulk_perform_async_with_contexts([1], arguments=lambda n: [n], context=lambda _: {"user": object()})
         assert home.sent.trips == []
+
+
+class TestLines:
+    """What the formatters make of it; start, done and fail are lines of their own kind."""
+
+    @pytest.fixture
+    def text(self):
+        logger = logging.getLogger("pillion.test.lines")
+        stream = io.StringIO()
+        handler = logging.StreamHandler(stream)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        yield logger, handler, lambda: stream.getvalue().splitlines()
+        logger.removeHandler(handler)
+
+    @pytest.mark.parametrize("formatter", [log.TextFormatter(), log.JsonFormatter()])
+    def test_every_line_of_a_job_has_them_as_they_hold_there(self, text, formatter):
+        logger, handler, lines = text
+        handler.setFormatter(formatter)
+        payload = {"class": "A", "jid": "1", "args": [], "queue": "default", "meta.user": "ann", "meta.plan": 1}
+        job_log = log.JobLog(logger, Options())
+        facts, token = job_log.context(payload), job_log.enter(payload)
+        job_log.start(facts)
+        with context(user="bob", plan=None):
+            logger.info("inside")
+        logger.info("after")
+        job_log.done(facts, 0.1, 0.1)
+        job_log.leave(token)
+        with context(user="cid"):
+            logger.info("outside")
+        logger.info("nobody")
+        shown = [(sorted(set(re.findall(r'meta\.\w+"?[=:] ?"?\w+', line)))) for line in lines()]
+        plain = [[re.sub(r'["\s]', "", word).replace(":", "=") for word in words] for words in shown]
+        both = ["meta.plan=1", "meta.user=ann"]
+        assert plain == [both, ["meta.user=bob"], both, both, ["meta.user=cid"], []]
