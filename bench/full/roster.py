@@ -41,7 +41,7 @@ class Contestant:
     scale: float
     lacks: dict[str, str] = field(default_factory=dict)
     most_slots: int = 1000
-    pings: int = 100
+    pings: int = 80
 
     def answers_to(self, name: str) -> bool:
         """Whether this is its name, or a part of it: "celery", "sidekiq"."""

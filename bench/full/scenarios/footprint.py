@@ -15,7 +15,7 @@ from bench.machine import cpu_s
 
 WARM = 50
 SETTLE_S = 2.0
-IDLE_S = 8
+IDLE_S = 6
 
 
 def run(stage: Stage, contestant: Contestant, sizes: Sizes) -> dict[str, float]:
@@ -102,5 +102,5 @@ SCENARIO = Scenario(
     run,
     rounds=2,
     peer_rounds=1,
-    cell_s=15.0,
+    cell_s=13.0,
 )

@@ -26,11 +26,11 @@ SCENARIO = Scenario(
     "latency",
     "Push to start, idle worker",
     "One waiting worker process, jobs pushed one at a time, 20 to 50 ms after the one before started; 300 of them for "
-    "Pillion and Sidekiq, 100 for the others, 20 for arq, which looks every half second.",
+    "Pillion and Sidekiq, 80 for the others, 20 for arq, which looks every half second.",
     {
         "p50": Figure("ms, p50", less_is_better=True, digits=2, floor="bare-loop"),
         "p99": Figure("ms, p99", less_is_better=True, digits=2, floor="bare-loop"),
     },
     run,
-    cell_s=6.8,
+    cell_s=6.0,
 )
