@@ -61,7 +61,7 @@ def suite(tmp_path):
 
 def test_the_example_runs_with_redis_stopped(tmp_path):
     shutil.copytree(EXAMPLE, tmp_path / "example", ignore=shutil.ignore_patterns("__pycache__"))
-    Suite(tmp_path / "example").passes(14)
+    Suite(tmp_path / "example").passes(16)
 
 
 def test_the_suite_of_a_user_runs_with_redis_stopped_and_tests_do_not_see_each_others_jobs(suite):

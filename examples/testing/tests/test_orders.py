@@ -71,6 +71,21 @@ def test_a_failed_job_is_tried_again(monkeypatch):
     assert store.count("emails") == 1
 
 
+def test_a_mail_that_was_sent_before_is_found_again():
+    sent = store.send_email("ann@example.org", "order-confirmation", 1)
+    SendConfirmation.perform_async(1)
+    SendConfirmation.drain()
+    assert store.count("emails") == 1
+    assert store.order(1)["email_id"] == sent
+
+
+def test_run_drain_and_run_again_changes_nothing():
+    for _ in range(2):
+        CompleteOrder.perform_async(1)
+        Job.drain_all()
+        all_done_once()
+
+
 # -- can they be run again? --------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pillion.testing.crash.lines import Spot
 
-_LINES_AROUND = 4
+_LINES_BEFORE, _LINES_AFTER = 4, 2
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,7 +40,7 @@ class CrashFailure(AssertionError):
 def source_around(spot: Spot) -> str:
     """The lines around a spot, with an arrow at the one that did not run."""
     shown: list[str] = []
-    for number in range(max(1, spot.line - _LINES_AROUND), spot.line + _LINES_AROUND + 1):
+    for number in range(max(1, spot.line - _LINES_BEFORE), spot.line + _LINES_AFTER + 1):
         text = linecache.getline(spot.path, number).rstrip()
         if number == spot.line:
             shown.append(f"  -> {number:4} {text}{_mark(spot)}")

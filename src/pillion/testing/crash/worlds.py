@@ -102,10 +102,13 @@ class ProcessWorld:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     _note(json.loads(line), ending, queues)
-        except TimeoutError:
-            ending.how = "hung"
+        except BaseException as exc:  # also of the user's Ctrl-C: no child may be left behind
             os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
+            if not isinstance(exc, TimeoutError):
+                raise
+            ending.how = "hung"
+        finally:
+            _, status = os.waitpid(pid, 0)
         if os.waitstatus_to_exitcode(status) == KILLED:
             ending.how = "stopped"
         return ending
