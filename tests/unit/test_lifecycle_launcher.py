@@ -73,6 +73,7 @@ class Process:
             lease=FakeService("lease", self.diary),
             take_back=lambda: self.diary.append("take back"),
             on_leaving=lambda: self.diary.append("leaving"),
+            warn=lambda: self.diary.append("warn"),
         )
         self.services = [FakeService(name, self.diary) for name in services]
         self.parts = replace(self.parts, services=self.services)
@@ -267,3 +268,8 @@ def test_a_service_that_fails_harms_neither_jobs_nor_other_services(step: str, m
     process.stop()
     assert [str(exc) for exc in process.reports] == [step]
     assert {"stop manager", "stop sound", "stop heartbeat", "release", "hook exit"} <= set(process.diary)
+
+
+def test_a_warning_reaches_those_that_run_jobs(process: Process) -> None:
+    process.launcher.warn()
+    assert process.diary == ["warn"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pillion.server.children import HURRY, STOPPING, Link
+from pillion.server.children import HURRY, STOPPING, WARNING, Link
 from pillion.server.signals import SignalInbox
 from pillion.server.worker import Worker
 
@@ -38,6 +38,9 @@ class FakeLauncher:
     def hurry(self) -> None:
         self._note("hurry")
         self.drained.set()
+
+    def warn(self) -> None:
+        self._note("warn")
 
     def keep_own_lease(self) -> None:
         self._note("keep own lease")
@@ -152,6 +155,11 @@ def test_a_supervisor_in_a_hurry_does_not_wait_for_jobs(desk: Desk) -> None:
     desk.supervisor.send(HURRY)
     desk.launcher.wait_for("hurry")
     desk.assert_over()
+
+
+def test_a_warning_of_the_supervisor_is_passed_on(desk: Desk) -> None:
+    desk.supervisor.send(WARNING)
+    desk.launcher.wait_for("warn")
 
 
 def test_without_a_supervisor_a_second_ctrl_c_is_the_hurry(lone_desk: Desk) -> None:

@@ -9,7 +9,7 @@ A job that was in flight each of the last three times its process died is taken 
 and goes to the dead set (poison pill). That holds for what lay in its private wait list, too: a process
 runs such a job at once and leases it a moment later. If there are several such jobs in one process's
 hands, one of them has killed its neighbours' processes again and again, and nobody can tell which: then
-all go back, until one of them is found without the others (`Manager.be_cautious`).
+all go back, until one of them is found without the others. `Caution` sees to it that this is soon.
 """
 
 from __future__ import annotations
