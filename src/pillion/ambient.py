@@ -18,7 +18,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 from pillion.errors import ConfigError
-from pillion.log import META, carried, carrying
+from pillion.log import META, carried, carry, carrying
 
 Fact = str | int | float | bool
 
@@ -30,12 +30,13 @@ def context(**facts: Fact | None) -> Generator[None]:
     A fact is a text, a number or a bool; None takes one away. It belongs to this thread or task. What held before
     comes back at the end of the block, also after an error. Raises ConfigError for what is no fact.
     """
-    merged = {**carried(), **as_keys(facts)}
-    for name, value in facts.items():
-        if value is None:
-            merged.pop(META + name, None)
-    with carrying(merged):
+    with carrying(_merged(facts)):
         yield
+
+
+def begin_context(**facts: Fact | None) -> None:
+    """As `context`, for all that follows in this thread or task: for the first step inside of a copied context."""
+    carry(_merged(facts))
 
 
 @contextmanager
@@ -53,6 +54,11 @@ def current_context() -> dict[str, Fact]:
 def as_keys(facts: Mapping[str, Fact | None]) -> dict[str, Fact]:
     """The facts as keys of a payload, without those that are None. Raises ConfigError for what is no fact."""
     return {META + name: _checked(name, value) for name, value in facts.items() if value is not None}
+
+
+def _merged(facts: Mapping[str, Fact | None]) -> dict[str, Fact]:
+    merged = {**carried(), **as_keys(facts)}
+    return {key: value for key, value in merged.items() if facts.get(key.removeprefix(META), value) is not None}
 
 
 def _checked(name: str, value: object) -> Fact:

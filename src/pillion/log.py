@@ -120,10 +120,15 @@ def carried() -> Mapping[str, Any]:
     return _NOTHING if payload is None else _meta(payload)
 
 
+def carry(facts: Mapping[str, Any]) -> Token[Any]:
+    """From here on, in this thread or task, `carried` answers `facts`."""
+    return _carried.set((running_payload(), facts))
+
+
 @contextmanager
 def carrying(facts: Mapping[str, Any]) -> Generator[None]:
     """Inside the block `carried` answers `facts`, whose keys begin with META."""
-    token = _carried.set((running_payload(), facts))
+    token = carry(facts)
     try:
         yield
     finally:
