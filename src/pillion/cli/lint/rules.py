@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from pillion.cli.lint.contexts import unstated_pushes
 from pillion.cli.lint.model import JobCode, Module, dotted, last_part
 
 MOST_ARGUMENTS = 3
@@ -93,12 +94,23 @@ def no_shared_state(module: Module) -> Iterator[Problem]:
             )
 
 
+def context_is_stated(module: Module) -> Iterator[Problem]:
+    """PL-CTX (F131): a job that a timer starts has no context to pass on."""
+    for push, label in unstated_pushes(module):
+        yield Problem(
+            push,
+            f"{label} pushes a job without a context, and has none to pass on, as a timer starts it: push inside of"
+            " `with self.with_context(...)`, or with bulk_perform_async_with_contexts.",
+        )
+
+
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "PL-REF": Rule("a job takes more than 3 arguments, or values such as email: pass the id", pass_references),
         "PL-NAME": Rule("a job class whose name does not end in Job", name_ends_in_job),
         "PL-LIST": Rule("a job takes a list of ids: push one small job for each", one_job_for_each_id),
         "PL-PERFORM": Rule("a job class has an attribute that its threads share and can change", no_shared_state),
+        "PL-CTX": Rule("a job that a timer starts pushes others without stating a context", context_is_stated),
     }
 )
 
