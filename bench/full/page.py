@@ -25,7 +25,7 @@ Pillion beside its peers. This page is written by `make bench-full`; nobody edit
   a table "runs too many" is there only where a job ran more often than it should.
 - The settings of each contestant are in [bench/peers/README.md](../bench/peers/README.md). huey and Sidekiq's free
   edition remove a job before it runs, so they lose the jobs of a killed process, and save the work of acknowledging.
-- Rates are compared, so slow contestants get fewer no-op jobs, and fewer rounds: Pillion, Sidekiq and the floors run 3
+- Rates are compared, so slow contestants get fewer no-op jobs, and fewer rounds: Pillion, Sidekiq and the floors run 2
   to 5 times, the others twice.
 """
 REPEAT = """## To repeat

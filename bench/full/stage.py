@@ -98,7 +98,8 @@ class Run:
             "BENCH_LOG_LEVEL": "info" if self.order.logged else "warn",
             "PYTHONPATH": str(ROOT),
         }
-        return {**os.environ, **ours}
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return {**inherited, **ours}  # compiled code is kept, as where such processes are at home
 
     def client(self, mode: str, kind: str, count: int, arg: int = 0) -> float:
         """Let the contestant's own client do this; answer the seconds it says it took."""
