@@ -51,7 +51,7 @@ def nested(levels: int) -> list[Any]:
 
 @pytest.mark.parametrize("args", [(1, 2), [(1,)], [{1: 2}], [1e300], [1e-7], nested(99)])
 def test_what_needs_the_slow_path_is_written_alike(args: Any) -> None:
-    payload = {"class": "A", "args": [], "jid": "-"}
+    payload: dict[str, Any] = {"class": "A", "args": [], "jid": "-"}
     assert Stencil(payload).fill(args, JID) == dumps({**payload, "args": args, "jid": JID})
 
 
@@ -59,7 +59,7 @@ def test_what_needs_the_slow_path_is_written_alike(args: Any) -> None:
     "args", [[float("nan")], ["\ud800"], [object()], nested(100)], ids=["nan", "surrogate", "object", "deep"]
 )
 def test_what_json_cannot_carry_is_refused_in_the_same_words(args: list[Any]) -> None:
-    payload = {"class": "A", "args": [], "jid": "-"}
+    payload: dict[str, Any] = {"class": "A", "args": [], "jid": "-"}
     with pytest.raises(InvalidJob) as expected:
         dumps({**payload, "args": args, "jid": JID})
     with pytest.raises(InvalidJob) as error:
