@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import subprocess
@@ -13,6 +14,7 @@ from engine import until
 from iterable_orm import ALIAS, Customer, Letter, Parcel, Seat, User, close_django, django_sqlite, sqlite
 from iterable_scene import Gate, IterableScene
 from sqlalchemy import delete, event, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, aliased, sessionmaker
 
 from pillion.errors import ConfigError
@@ -61,10 +63,10 @@ def source(request):
 
 def test_records_in_the_order_of_their_key_and_from_each_cursor_on(source):
     query, more, key, _ = source
-    pairs = [(key(one), cursor) for one, cursor in records(query, None, page_size=10, **more)]
+    pairs = [(key(one), cursor) for one, cursor in records(query, None, size=10, **more)]
     assert pairs == [(n, n) for n in IDS]
     for index, cursor in enumerate(IDS):
-        again = records(query, json.loads(json.dumps(cursor)), page_size=10, **more)
+        again = records(query, json.loads(json.dumps(cursor)), size=10, **more)
         assert [key(one) for one, _ in again] == IDS[index:]
     assert records(query, 100, **more).size() == 25
 
@@ -121,7 +123,7 @@ class TestSqlAlchemy:
     def test_each_page_is_one_query_that_begins_behind_the_last(self, engine, session):
         statements = []
         event.listen(engine, "before_cursor_execute", lambda *args: statements.append((args[2], args[3])))
-        assert len(list(records(select(User), None, session=session, page_size=10))) == 25
+        assert len(list(records(select(User), None, session=session, size=10))) == 25
         assert len(statements) == 4
         assert "users.id > ?" in statements[1][0]
         assert statements[1][1][0] == 100
@@ -129,7 +131,7 @@ class TestSqlAlchemy:
 
     def test_records_may_be_deleted_and_committed_meanwhile(self, session):
         seen = []
-        for user, _ in records(select(User), None, session=session, page_size=10):
+        for user, _ in records(select(User), None, session=session, size=10):
             seen.append(user.user_id)
             session.delete(user)
             session.commit()
@@ -152,7 +154,7 @@ class TestSqlAlchemy:
     def test_keys_that_are_uuids(self, session):
         session.add_all(Letter(key=UUID(int=n)) for n in range(1, 6))
         session.commit()
-        pairs = list(records(select(Letter), None, session=session, page_size=2))
+        pairs = list(records(select(Letter), None, session=session, size=2))
         assert [cursor for _, cursor in pairs] == [str(UUID(int=n)) for n in range(1, 6)]
         again = records(select(Letter), pairs[3][1], session=session)
         assert [letter.key.int for letter, _ in again] == [4, 5]
@@ -199,7 +201,7 @@ class TestDjango:
 
     def test_records_may_be_deleted_meanwhile(self, customers):
         seen = []
-        for one, _ in records(customers, None, page_size=10):
+        for one, _ in records(customers, None, size=10):
             seen.append(one.pk)
             customers.filter(pk=one.pk).delete()
         assert seen == IDS
@@ -211,7 +213,7 @@ class TestDjango:
 
     def test_keys_that_are_uuids(self, customers):
         Parcel.objects.using(ALIAS).bulk_create(Parcel(key=UUID(int=n)) for n in range(1, 6))
-        pairs = list(records(Parcel.objects.using(ALIAS), None, page_size=2))
+        pairs = list(records(Parcel.objects.using(ALIAS), None, size=2))
         assert [cursor for _, cursor in pairs] == [str(UUID(int=n)) for n in range(1, 6)]
         assert [one.key.int for one, _ in records(Parcel.objects.using(ALIAS), pairs[3][1])] == [4, 5]
 
@@ -234,9 +236,9 @@ def test_a_job_over_a_table_is_interrupted_and_gone_on_with(storage, redis_url, 
         class Send(scene.Iterable):
             def build_enumerator(self, *, cursor):
                 if library == "django":
-                    return records(customers, cursor, page_size=4)
+                    return records(customers, cursor, size=4)
                 self.session = open_session()
-                return records(select(User), cursor, session=self.session, page_size=4)
+                return records(select(User), cursor, session=self.session, size=4)
 
             def each_iteration(self, person):
                 if person.name == "user 6":
@@ -265,6 +267,78 @@ def test_a_job_over_a_table_is_interrupted_and_gone_on_with(storage, redis_url, 
         until(scene.is_done)
         scene.stop()
     assert scene.notes == IDS
+
+
+class TestAsync:
+    """The same on an event loop: `.aio`."""
+
+    @pytest.fixture(params=["sqlalchemy", "django"])
+    def make(self, request, engine, customers):
+        """Calls an enumerator on 25 records and gathers what it yields, as keys; and its size."""
+
+        async def gather(enumerator, cursor, size):
+            if request.param == "django":
+                found = enumerator.aio(customers, cursor, size)
+                return [([one.pk for one in self.listed(item)], at) async for item, at in found], await found.size()
+            async_engine = create_async_engine(str(engine.url).replace("sqlite", "sqlite+aiosqlite", 1))
+            try:
+                async with AsyncSession(async_engine) as session:
+                    found = enumerator.aio(select(User), cursor, size, session=session)
+                    pairs = [([one.user_id for one in self.listed(item)], at) async for item, at in found]
+                    return pairs, await found.size()
+            finally:
+                await async_engine.dispose()
+
+        return lambda *args: asyncio.run(gather(*args))
+
+    def listed(self, item):
+        return item if isinstance(item, list) else [item]
+
+    def test_records(self, make):
+        assert make(records, None, 10) == ([([n], n) for n in IDS], 25)
+        assert make(records, 55, 10) == ([([n], n) for n in IDS[5:]], 25)
+
+    def test_batches(self, make):
+        assert make(batches, 110, 10) == ([(IDS[10:20], 110), (IDS[20:], 210)], 3)
+
+    def test_a_session_of_the_other_kind_is_refused(self, session, engine):
+        with pytest.raises(ConfigError, match="expected the AsyncSession or AsyncConnection"):
+            records.aio(select(User), None, session=session)
+        with pytest.raises(ConfigError, match=r"An AsyncSession is for `.aio\(...\)` in an async job"):
+            records(select(User), None, session=AsyncSession())
+        with pytest.raises(ConfigError, match="query: expected"):
+            records.aio([1, 2], None)
+
+    def test_an_async_job_over_a_table(self, storage, redis_url, raw, engine):
+        gate = Gate()
+        with IterableScene(storage, redis_url) as scene:
+
+            class Send(scene.Iterable):
+                async def build_enumerator(self, *, cursor):
+                    self.engine = create_async_engine(str(engine.url).replace("sqlite", "sqlite+aiosqlite", 1))
+                    self.session = AsyncSession(self.engine, expire_on_commit=False)
+                    return records.aio(select(User), cursor, 4, session=self.session)
+
+                async def each_iteration(self, user):
+                    if user.name == "user 6":
+                        gate.wait()
+                    user.sent = True
+                    await self.session.commit()
+                    scene.note(user.user_id)
+
+                async def on_stop(self):
+                    await self.session.close()
+                    await self.engine.dispose()
+
+            jid = Send.perform_async()
+            scene.start()
+            gate.meet(scene.quiet)
+            scene.stop()
+            assert raw.hget(f"it-{jid}", "c") == b"70"
+            scene.start()
+            until(scene.is_done)
+            scene.stop()
+        assert scene.notes == IDS
 
 
 MILLION = """

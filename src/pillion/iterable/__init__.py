@@ -1,5 +1,6 @@
 """Jobs that go through many items and can be interrupted between any two; and what they can go through."""
 
+from pillion.iterable.enumerators import AsyncEnumerator as AsyncEnumerator
 from pillion.iterable.enumerators import Enumerator as Enumerator
 from pillion.iterable.enumerators import counted as counted
 from pillion.iterable.enumerators import csv_batches as csv_batches
@@ -14,6 +15,7 @@ from pillion.iterable.queries import records as records
 from pillion.iterable.queries import relations as relations
 
 __all__ = [
+    "AsyncEnumerator",
     "Enumerator",
     "IterableJob",
     "batches",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
@@ -55,3 +56,14 @@ class DjangoPages:
         if start is not None:
             query = query.filter(pk__gt=start) if after else query.filter(pk__gte=start)
         return query.order_by("pk")
+
+
+def asking(query: Any) -> Callable[[Callable[[DjangoPages], Any]], Awaitable[Any]]:
+    """Ask in the thread that Django keeps for its connections beside an event loop."""
+    sync_to_async: Any = import_module("asgiref.sync").sync_to_async  # comes with Django
+    pages = DjangoPages(query)
+
+    async def ask(question: Callable[[DjangoPages], Any]) -> Any:
+        return await sync_to_async(question)(pages)
+
+    return ask

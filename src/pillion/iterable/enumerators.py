@@ -6,7 +6,7 @@ Each gives pairs of an item and the cursor of that very item. Given such a curso
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -45,6 +45,30 @@ class Enumerator(Iterator[tuple[Item, Cursor]], Generic[Item, Cursor]):
         close = getattr(self._pairs, "close", None)
         if close is not None:
             close()
+
+
+class AsyncEnumerator(AsyncIterator[tuple[Item, Cursor]], Generic[Item, Cursor]):
+    """The same for async jobs."""
+
+    def __init__(self, pairs: AsyncIterator[tuple[Item, Cursor]], size: Callable[[], Awaitable[int | None]]) -> None:
+        self._pairs = pairs
+        self._size = size
+
+    def __aiter__(self) -> AsyncEnumerator[Item, Cursor]:
+        return self
+
+    async def __anext__(self) -> tuple[Item, Cursor]:
+        return await anext(self._pairs)
+
+    async def size(self) -> int | None:
+        """How many items there are in all, those before the cursor included; None if that cannot be known."""
+        return await self._size()
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        aclose = getattr(self._pairs, "aclose", None)
+        if aclose is not None:
+            await aclose()
 
 
 def sequence(items: Sequence[Item], cursor: int | None) -> Enumerator[Item, int]:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from pillion.errors import ConfigError
-from pillion.iterable.enumerators import Enumerator, at_least_one
+from pillion.iterable.enumerators import AsyncEnumerator, Enumerator, at_least_one
 
 T = TypeVar("T")
 
@@ -50,39 +51,97 @@ class Pages(Protocol):
         ...
 
 
+# One page: the pairs of item and cursor, and the key behind which the next page begins.
+Page = tuple[list[tuple[Any, Any]], Any]
+
+
+class Reader(Protocol):
+    """Reads one page from the key `start` on (None: from the first), or `after` it. No pairs: there is none left."""
+
+    def __call__(self, pages: Pages, start: Any, size: int, *, after: bool) -> Page:
+        """Read it."""
+        ...
+
+
 # -- enumerators for iterable jobs -------------------------------------------------------------------
 
 
-def records(query: Any, cursor: Any, *, session: Any = None, page_size: int = 500) -> Enumerator[Any, Any]:
-    """The records of a query, one by one. Cursor: the primary key.
+class QueryEnumerator:
+    """One way through a query: `records(query, cursor)`, or `records.aio(query, cursor)` in an async job."""
 
-    `query`: a Django QuerySet or manager, or a SQLAlchemy `select` of a mapped class or of rows with their primary
-    key; then `session` is the Session or Connection to read with. It is put into the order of the key, so it may
-    have no limit and no slice. `page_size` records are in memory at a time. Raises ConfigError.
-    """
-    at_least_one("page_size", page_size)
-    pages = pages_of(query, session)
-    return Enumerator(_records(pages, cursor, page_size), pages.count)
+    def __init__(self, read: Reader, size: int, explanation: str, *, counts_batches: bool) -> None:
+        self._read = read
+        self._size = size
+        self._counts_batches = counts_batches
+        self.__doc__ = explanation
+
+    def __call__(
+        self, query: Any, cursor: Any, size: int | None = None, *, session: Any = None
+    ) -> Enumerator[Any, Any]:
+        """Go through it. See `pillion.iterable.queries` for what each of them yields. Raises ConfigError.
+
+        `query`: a Django QuerySet or manager, or a SQLAlchemy `select` of a mapped class, or of rows with their
+        primary key; then `session` is the Session or Connection to read with. It is put into the order of the
+        key, so it may have no limit and no slice. `size` records are in memory at a time.
+        """
+        size = self._checked(size)
+        pages = pages_of(query, session)
+        return Enumerator(_walk(pages, self._read, cursor, size), lambda: self._count(pages, size))
+
+    def aio(
+        self, query: Any, cursor: Any, size: int | None = None, *, session: Any = None
+    ) -> AsyncEnumerator[Any, Any]:
+        """The same for async jobs: `session` is an AsyncSession or AsyncConnection, or the query is one of Django."""
+        size = self._checked(size)
+        ask = _asking(query, session)
+        return AsyncEnumerator(
+            _walk_aio(ask, self._read, cursor, size), lambda: ask(lambda pages: self._count(pages, size))
+        )
+
+    def _checked(self, size: int | None) -> int:
+        size = self._size if size is None else size
+        at_least_one("size", size)
+        return size
+
+    def _count(self, pages: Pages, size: int) -> int:
+        return -(-pages.count() // size) if self._counts_batches else pages.count()
 
 
-def batches(query: Any, cursor: Any, size: int = 1000, *, session: Any = None) -> Enumerator[list[Any], Any]:
-    """The records of a query in lists of `size`. Cursor: the first key of the list, which is done anew as a whole.
-
-    Else as `records`.
-    """
-    at_least_one("size", size)
-    pages = pages_of(query, session)
-    return Enumerator(_batches(pages, cursor, size), lambda: -(-pages.count() // size))
+def _read_records(pages: Pages, start: Any, size: int, *, after: bool) -> Page:
+    page = pages.page(start, size, after=after)
+    # All keys at once: processing one record may delete the next, or expire them all.
+    keys = [pages.key(record) for record in page]
+    return [(record, _cursor(key)) for record, key in zip(page, keys, strict=True)], keys[-1] if keys else None
 
 
-def relations(query: Any, cursor: Any, size: int = 1000, *, session: Any = None) -> Enumerator[Any, Any]:
-    """A query for each `size` records, to update or delete them at once. Cursor: the first key.
+def _read_batch(pages: Pages, start: Any, size: int, *, after: bool) -> Page:
+    page = pages.page(start, size, after=after)
+    return ([(page, _cursor(pages.key(page[0])))], pages.key(page[-1])) if page else ([], None)
 
-    Only keys are read. Else as `records`.
-    """
-    at_least_one("size", size)
-    pages = pages_of(query, session)
-    return Enumerator(_relations(pages, cursor, size), lambda: -(-pages.count() // size))
+
+def _read_relation(pages: Pages, start: Any, size: int, *, after: bool) -> Page:
+    keys = pages.keys(start, size, after=after)
+    return ([(pages.narrowed(keys), _cursor(keys[0]))], keys[-1]) if keys else ([], None)
+
+
+records = QueryEnumerator(
+    _read_records,
+    500,
+    "The records of a query, one by one, read `size` at a time. Cursor: the primary key.",
+    counts_batches=False,
+)
+batches = QueryEnumerator(
+    _read_batch,
+    1000,
+    "The records of a query in lists of `size`. Cursor: the first key of the list, which is done anew as a whole.",
+    counts_batches=True,
+)
+relations = QueryEnumerator(
+    _read_relation,
+    1000,
+    "A query for each `size` records, to update or delete them at once; only keys are read. Cursor: the first key.",
+    counts_batches=True,
+)
 
 
 # -- helpers for every job ---------------------------------------------------------------------------
@@ -93,7 +152,7 @@ def find_each(query: Any, size: int = 500, *, session: Any = None, gc_every: int
 
     `gc_every`: collect garbage after so many records, where each leaves cycles behind.
     """
-    found = records(query, None, session=session, page_size=size)
+    found = records(query, None, size, session=session)
     return _collecting((record for record, _ in found), 1, gc_every)
 
 
@@ -129,6 +188,19 @@ def pages_of(query: Any, session: Any) -> Pages:
     raise ConfigError("query", "a Django QuerySet or a SQLAlchemy select()", query)
 
 
+def _asking(query: Any, session: Any) -> Callable[[Callable[[Pages], Any]], Awaitable[Any]]:
+    """What carries out a question to the pages of a query without blocking the event loop."""
+    if _is_django(query):
+        from pillion.iterable.django_pages import asking
+
+        return asking(query)
+    if _is_sqlalchemy(query):
+        from pillion.iterable.sqlalchemy_pages import asking as asking_session
+
+        return asking_session(query, session)
+    raise ConfigError("query", "a Django QuerySet or a SQLAlchemy select()", query)
+
+
 def _is_query(query: Any) -> bool:
     return _is_django(query) or _is_sqlalchemy(query)
 
@@ -143,29 +215,25 @@ def _is_sqlalchemy(query: Any) -> bool:
     return sqlalchemy is not None and isinstance(query, sqlalchemy.Select)
 
 
-def _records(pages: Pages, cursor: Any, size: int) -> Iterator[tuple[Any, Any]]:
+def _walk(pages: Pages, read: Reader, cursor: Any, size: int) -> Iterator[tuple[Any, Any]]:
     start, after = _start(pages, cursor), False
-    while page := pages.page(start, size, after=after):
-        # Read before the first is handed out: processing one may delete the next, or expire them all.
-        keys = [pages.key(record) for record in page]
-        for record, key in zip(page, keys, strict=True):
-            yield record, _cursor(key)
-        start, after = keys[-1], True
+    while True:
+        pairs, start = read(pages, start, size, after=after)
+        if not pairs:
+            return
+        yield from pairs
+        after = True
 
 
-def _batches(pages: Pages, cursor: Any, size: int) -> Iterator[tuple[list[Any], Any]]:
-    start, after = _start(pages, cursor), False
-    while page := pages.page(start, size, after=after):
-        first, last = pages.key(page[0]), pages.key(page[-1])
-        yield page, _cursor(first)
-        start, after = last, True
-
-
-def _relations(pages: Pages, cursor: Any, size: int) -> Iterator[tuple[Any, Any]]:
-    start, after = _start(pages, cursor), False
-    while keys := pages.keys(start, size, after=after):
-        yield pages.narrowed(keys), _cursor(keys[0])
-        start, after = keys[-1], True
+async def _walk_aio(ask: Any, read: Reader, cursor: Any, size: int) -> AsyncIterator[tuple[Any, Any]]:
+    start, after = await ask(partial(_start, cursor=cursor)), False
+    while True:
+        pairs, start = await ask(partial(read, start=start, size=size, after=after))
+        if not pairs:
+            return
+        for pair in pairs:
+            yield pair
+        after = True
 
 
 def _start(pages: Pages, cursor: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,8 +19,9 @@ class SqlAlchemyPages:
     """One `select`, read page by page with a Session or a Connection."""
 
     def __init__(self, query: Any, session: Any) -> None:
-        if session is None or not callable(getattr(session, "execute", None)):
-            raise ConfigError("session", "the Session or Connection to read with", session)
+        if not callable(getattr(session, "execute", None)) or hasattr(session, "run_sync"):
+            hint = "An AsyncSession is for `.aio(...)` in an async job." if session is not None else ""
+            raise ConfigError("session", "the Session or Connection to read with", session, hint)
         if query._limit_clause is not None or query._offset_clause is not None:
             hint = "It is read in pages, each with a limit of its own."
             raise ConfigError("query", "a select without limit and offset", str(query), hint)
@@ -68,6 +70,20 @@ class SqlAlchemyPages:
         if start is not None:
             query = query.where(self._column > start if after else self._column >= start)
         return query.order_by(None).order_by(self._column)
+
+
+def asking(query: Any, session: Any) -> Callable[[Callable[[SqlAlchemyPages], Any]], Awaitable[Any]]:
+    """Ask through an AsyncSession or AsyncConnection. Raises ConfigError."""
+    if not callable(getattr(session, "run_sync", None)):
+        raise ConfigError("session", "the AsyncSession or AsyncConnection to read with", session)
+
+    async def ask(question: Callable[[SqlAlchemyPages], Any]) -> Any:
+        def inside(inner: Any) -> Any:
+            return question(SqlAlchemyPages(query, inner))
+
+        return await session.run_sync(inside)
+
+    return ask
 
 
 def _key_of_entity(entity: Any) -> tuple[Any, str]:
