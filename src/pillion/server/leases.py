@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import count, repeat
 from typing import Any, Protocol
 
 from pillion.server.outbox import Outbox
@@ -157,14 +158,12 @@ class Leases:
 
     def _hold(self, found: Sequence[tuple[str, list[bytes]]]) -> list[UnitOfWork]:
         """Note the leases of the payloads found in each queue; the tokens count up."""
-        token = self._next_token
+        first = self._next_token
         units: list[UnitOfWork] = []
         for queue, payloads in found:
-            for payload in payloads:
-                units.append(UnitOfWork(queue, token, payload))
-                token += 1
-        self._next_token = token
-        self.held.update((unit.token, unit) for unit in units)
+            units += map(UnitOfWork, repeat(queue), count(first + len(units)), payloads)
+        self._next_token = first + len(units)
+        self.held.update(zip(count(first), units, strict=False))
         return units
 
     def _exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:

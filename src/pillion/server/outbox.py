@@ -92,8 +92,9 @@ class Outbox:
             if isinstance(reply, work.Settled) and reply.failure:
                 log.error("A step beside the outcome of %r failed, the job is settled: %s", parcel.units, reply.failure)
             self.delivered += len(parcel.units)
+            let_go = self._held.pop
             for unit in parcel.units:
-                self._held.pop(unit.token, None)
+                let_go(unit.token, None)
             if reply < len(parcel.units) and not parcel.sent_before:
                 _warn_of_lost_leases(parcel.units, len(parcel.units) - reply)
         self._unsent = refused
@@ -105,13 +106,8 @@ class Outbox:
             parcel.sent_before = True
 
     def _take_finished(self) -> list[UnitOfWork]:
-        finished: list[UnitOfWork] = []
-        try:
-            while len(finished) < MAX_ACKS_PER_OP:
-                finished.append(self._finished.popleft())
-        except IndexError:
-            pass
-        return finished
+        next_one = self._finished.popleft  # nobody else takes, others only add
+        return [next_one() for _ in range(min(len(self._finished), MAX_ACKS_PER_OP))]
 
     def _acknowledgement(self, finished: Sequence[UnitOfWork]) -> Op[int]:
         tokens: dict[str, list[int]] = {}

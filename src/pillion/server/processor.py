@@ -46,6 +46,7 @@ class Processor:
         self._log = job_log
         self._policy = policy
         self._observers = observers
+        self._logs_all = job_log.enabled
         self._now_s = now_s
 
     def attempt(self, unit: UnitOfWork, slot: Slot) -> Outcome:
@@ -58,7 +59,8 @@ class Processor:
         entered = self._log.enter(payload)
         try:
             definition = self._find(payload.get("class"))  # type: ignore[arg-type]  # find() explains a bad name
-            if self._log.wants(payload):
+            # `wants` alone would do; most payloads have no such key, and this is done for every job.
+            if self._logs_all or ("log_level" in payload and self._log.wants(payload)):
                 self._run_logged(definition, payload, slot)
             else:
                 self._run(definition, payload, slot)
@@ -82,7 +84,9 @@ class Processor:
         try:
             try:
                 job = definition.new(payload, slot)
-                args = _arguments(payload)
+                args = payload.get("args")
+                if type(args) is not list:
+                    args = _arguments(payload)
                 if self._chain.is_empty:
                     result = job.perform(*args)
                     # Also an async function behind a plain wrapper, which does not look like one.
