@@ -9,6 +9,7 @@ import pytest
 from engine import until
 from iterable_scene import Gate, IterableScene
 
+import pillion
 from pillion.api.fleet import Fleet
 from pillion.api.iterations import Iterations, IterationState
 from pillion.config import Config
@@ -334,6 +335,27 @@ def test_two_jobs_that_yield_to_each_other_take_turns(scene, count):
     scene.start()
     until(scene.is_done)
     assert numbers(scene) == [0, 0, 1, 1, 2, 2]
+
+
+def test_an_item_that_is_left_for_later_waits_in_the_schedule(scene, count, raw, iterations):
+    class Busy(count):
+        busy = True
+
+        def each_iteration(self, number, end):
+            if number == 2 and Busy.busy:
+                raise pillion.Postponed(3600)
+            super().each_iteration(number, end)
+
+    jid = Busy.perform_async(4)
+    engine = scene.start()
+    until(lambda: raw.zcard("schedule"))
+    assert iterations.get(jid).cursor == 2
+    assert scene.notes[-1] == "stop"
+    assert not engine.reports
+    Busy.busy = False
+    raw.lpush("queue:default", raw.zpopmin("schedule")[0][0])
+    until(scene.is_done)
+    assert numbers(scene) == [0, 1, 2, 3]
 
 
 def test_async_jobs_are_interrupted_and_gone_on_with(scene, raw, iterations):
