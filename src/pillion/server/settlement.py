@@ -64,10 +64,9 @@ class Settlement:
                 self._send(unit, outcome, (), failed=1)
                 self._report(unit, error)
                 self._reporter.died(job, error)
-            case Reschedule(queue, payload, None):
-                self._send(unit, outcome, work.push_steps(queue, payload), failed=0)
-            case Reschedule(_, payload, at_s):
-                self._send(unit, outcome, work.schedule_steps(payload, at_s), failed=0)
+            case Reschedule(queue, payload, at_s):
+                steps = work.push_steps(queue, payload) if at_s is None else work.schedule_steps(payload, at_s)
+                self._send(unit, outcome, steps, failed=0)
             case Malformed(error):
                 self._send(unit, outcome, self._bury(for_dead_set(unit.raw)), failed=0, processed=0)
                 self._reporter.report(error, {"context": "Invalid JSON for job", "jobstr": unit.raw})
