@@ -20,7 +20,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pillion.errors import ComplexArgument, ConfigError
 from pillion.middleware.chain import ClientChain, ServerChain
@@ -49,17 +49,21 @@ class _Attributes(type):
         type.__setattr__(made, "__values__", ContextVar(f"pillion_{name}", default=_NOTHING))
         return made
 
-    def __getattr__(cls, name: str) -> Any:
-        declared = type.__getattribute__(cls, "__declared__")
-        if name in declared:
-            return cls.__values__.get().get(name, declared[name])
-        raise AttributeError(f"{cls.__name__} has no attribute {name!r}. It has: {', '.join(declared) or 'none'}.")
+    if not TYPE_CHECKING:  # type checkers know the attributes from the class, and refuse any other name
 
-    def __setattr__(cls, name: str, value: Any) -> None:
-        if name not in cls.__declared__:
-            known = ", ".join(cls.__declared__) or "none"
-            raise AttributeError(f"{cls.__name__} has no attribute {name!r}: declare it in the class. It has: {known}.")
-        cls.__values__.set({**cls.__values__.get(), name: value})
+        def __getattr__(cls, name: str) -> Any:
+            declared = type.__getattribute__(cls, "__declared__")
+            if name in declared:
+                return cls.__values__.get().get(name, declared[name])
+            raise AttributeError(f"{cls.__name__} has no attribute {name!r}. It has: {', '.join(declared) or 'none'}.")
+
+        def __setattr__(cls, name: str, value: Any) -> None:
+            if name not in cls.__declared__:
+                known = ", ".join(cls.__declared__) or "none"
+                raise AttributeError(
+                    f"{cls.__name__} has no attribute {name!r}: declare it in the class. It has: {known}."
+                )
+            cls.__values__.set({**cls.__values__.get(), name: value})
 
     def __dir__(cls) -> Iterable[str]:
         return [*super().__dir__(), *cls.__declared__]
