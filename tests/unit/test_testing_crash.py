@@ -1,6 +1,7 @@
 """crash_at_every_line: it finds what a kill between two lines does, in processes and in threads (F109)."""
 
 import asyncio
+import ctypes
 import os
 import sqlite3
 import threading
@@ -375,6 +376,20 @@ def test_wrong_arguments_are_refused():
 
     with pytest.raises(JobArgumentError):
         assess(Careful, [1])
+
+
+@pytest.mark.parametrize("isolate", ISOLATION)
+def test_an_exception_that_was_taken_back_somewhere_does_not_stop_the_tracer(isolate):
+    """CPython 3.11 would never begin a traced function then: see `_settle_exceptions`."""
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait)
+    thread.start()
+    target = ctypes.c_ulong(thread.ident)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(ValueError))
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(target, None)
+    ended.set()
+    thread.join()
+    assert len(assess(Careful, isolate=isolate, timeout_s=5).spots) == 3
 
 
 def test_ordinals():

@@ -158,11 +158,35 @@ def _be_the_child(writer: int, order: Order, queues: FakeQueues, most: int) -> N
 
 def _watched(order: Order, reached: Callable[[Spot], None], most: int) -> None:
     if order.own is not None:
+        _settle_exceptions()
         sys.settrace(Tracer(order.own, reached, most))
     try:
         order.work()
     finally:
         sys.settrace(None)
+
+
+class _Settled(BaseException):
+    """Raised from outside in this thread, by itself."""
+
+
+def _settle_exceptions() -> None:
+    """Have CPython 3.11 forget that an exception was to be raised in some thread from outside.
+
+    It keeps a flag for that, which stays up if the exception was taken back (as a Slot does) or its thread
+    ended. With the flag up, the first function that is called under a tracer never begins: its thread turns
+    in circles. One such exception that does arrive takes the flag down.
+    """
+    if sys.version_info >= (3, 12):
+        return
+    import ctypes
+
+    try:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.get_ident()), ctypes.py_object(_Settled))
+        while True:
+            pass
+    except _Settled:
+        return
 
 
 class ThreadWorld:
