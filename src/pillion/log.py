@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import Context, ContextVar, Token
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TextIO
@@ -91,6 +91,13 @@ def add_context(**facts: Any) -> None:
     else:
         job_log, payload, added = running
         _job.set((job_log, payload, {**added, **facts}))
+
+
+def adopt(ended: Context) -> None:
+    """Take over what `add_context` has added in a copied context that has `ended`, for the job's further lines."""
+    running = ended.get(_job)
+    if running is not None:
+        _job.set(running)
 
 
 def context() -> dict[str, Any]:

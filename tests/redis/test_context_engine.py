@@ -1,6 +1,7 @@
 """The engine around in-job helpers: a job that postpones itself, and async jobs that see nothing of the one before."""
 
 import json
+import logging
 import threading
 import time
 from contextvars import ContextVar
@@ -10,6 +11,7 @@ from engine import Engine, payload, until
 
 from pillion import log
 from pillion.errors import Postponed
+from pillion.middleware import LogArguments
 
 VAR = ContextVar("VAR", default="unset")
 
@@ -71,3 +73,38 @@ def test_each_async_job_sees_its_own_facts_and_none_of_the_variables_of_the_one_
     engine.start()
     assert done.wait(10)
     assert seen == [(1, [1], "unset"), (2, [2], "unset"), (3, [3], "unset")]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_a_job_adds_to_its_lines_is_in_the_line_done(engine, raw, caplog, is_async):
+    def add(number):
+        log.add_context(order=number)
+
+    async def add_async(number):
+        log.add_context(order=number)
+
+    lines = []
+
+    class Keep(logging.Handler):
+        def emit(self, record):
+            lines.append((record.getMessage(), log.context().get("order"), log.context().get("arguments")))
+
+    keep, logger = Keep(), logging.getLogger("pillion")
+    logger.addHandler(keep)
+    logger.setLevel(logging.INFO)
+    try:
+        engine.config.concurrency = 1
+        engine.config.server_middleware.add(LogArguments())
+        engine.job("Add", add_async if is_async else add, is_async=is_async)
+        raw.lpush("queue:default", payload("Add", 1), payload("Add", 2))
+        engine.start()
+        until(lambda: raw.get("stat:processed") == b"2")
+    finally:
+        logger.removeHandler(keep)
+        logger.setLevel(logging.NOTSET)
+    assert [line for line in lines if line[0] in ("start", "done")] == [
+        ("start", None, None),
+        ("done", 1, "1"),
+        ("start", None, None),
+        ("done", 2, "2"),
+    ]

@@ -105,7 +105,11 @@ class Slot:
         if self._runner is None:
             self._runner = asyncio.Runner()
         # A runner keeps the context it was made in: without this, every job of the thread would see the first one's.
-        return self._runner.run(_as_coroutine(awaitable), context=contextvars.copy_context())
+        own = contextvars.copy_context()
+        try:
+            return self._runner.run(_as_coroutine(awaitable), context=own)
+        finally:
+            log.adopt(own)  # the line "done" has what the job has added
 
     def close(self) -> None:
         """The thread ends."""
