@@ -455,3 +455,15 @@ def test_perform_multiple_refuses_what_a_push_refuses(shop):
     shop.config.client_middleware.add(lambda *args: None)
     with pytest.raises(PillionError, match="middleware"):
         testing.perform_multiple(shop.First, [1])
+
+
+def test_many_jobs_drain_in_order_and_in_time(shop):
+    seen = []
+
+    @shop.job
+    def note(n):
+        seen.append(n)
+
+    note.perform_bulk([n] for n in range(5000))
+    assert note.drain() == 5000
+    assert seen == list(range(5000))

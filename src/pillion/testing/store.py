@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from bisect import insort
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -59,7 +60,7 @@ class FakeQueues:
         self.told: Told | None = None  # of each push, as (payload, queue, at): for a process that will not live long
         self.ran: list[Payload] = []
         self._lock = threading.RLock()
-        self._entries: list[Entry] = []
+        self._entries: list[Entry] = []  # in order
         self._dead: list[Payload] = []
         self._numbers = itertools.count()
 
@@ -67,14 +68,14 @@ class FakeQueues:
 
     def __getitem__(self, queue: str) -> list[Payload]:
         """The payloads that wait in a queue, or are scheduled for it; those have an `at` (epoch seconds)."""
-        return [entry.payload for entry in self._sorted() if entry.queue == queue]
+        return [entry.payload for entry in self._in_order() if entry.queue == queue]
 
     def __iter__(self) -> Iterator[str]:
         """The names of the queues that have jobs."""
-        return iter(dict.fromkeys(entry.queue for entry in self._sorted()))
+        return iter(dict.fromkeys(entry.queue for entry in self._in_order()))
 
     def __contains__(self, queue: object) -> bool:
-        return any(entry.queue == queue for entry in self._sorted())
+        return any(entry.queue == queue for entry in self._in_order())
 
     def __len__(self) -> int:
         """How many jobs wait, in all queues."""
@@ -87,17 +88,17 @@ class FakeQueues:
     @property
     def jobs(self) -> list[Payload]:
         """The payloads of all jobs that wait."""
-        return [entry.payload for entry in self._sorted()]
+        return [entry.payload for entry in self._in_order()]
 
     @property
     def scheduled(self) -> list[Payload]:
         """The jobs pushed for later, the next one first."""
-        return [entry.payload for entry in self._sorted() if entry.kind == "schedule"]
+        return [entry.payload for entry in self._in_order() if entry.kind == "schedule"]
 
     @property
     def retries(self) -> list[Payload]:
         """The jobs that failed and are to be tried again, the next one first."""
-        return [entry.payload for entry in self._sorted() if entry.kind == "retry"]
+        return [entry.payload for entry in self._in_order() if entry.kind == "retry"]
 
     @property
     def dead(self) -> list[Payload]:
@@ -139,7 +140,7 @@ class FakeQueues:
         with self._lock:
             due_s = self.clock.now_s() if at_s is None else at_s
             number = next(self._numbers)
-            self._entries.append(Entry(payload, queue, due_s, number, kind))
+            insort(self._entries, Entry(payload, queue, due_s, number, kind), key=_place)
         if self.told is not None:
             self.told(raw, queue, at_s)
         return number
@@ -152,17 +153,16 @@ class FakeQueues:
     def take(self, wanted: Callable[[Entry], bool], until_s: float | None) -> Entry | None:
         """Take out the first job that is wanted and due by `until_s`; None means whenever it is due."""
         with self._lock:
-            for entry in self._sorted():
+            for index, entry in enumerate(self._entries):
                 if until_s is not None and entry.due_s > until_s:
                     return None
                 if wanted(entry):
-                    self._entries.remove(entry)
-                    return entry
+                    return self._entries.pop(index)
         return None
 
     def waiting(self, wanted: Callable[[Entry], bool]) -> list[Entry]:
         """The jobs that are wanted, in order."""
-        return [entry for entry in self._sorted() if wanted(entry)]
+        return [entry for entry in self._in_order() if wanted(entry)]
 
     def remove(self, unwanted: Callable[[Entry], bool]) -> int:
         """Take out jobs. Returns how many."""
@@ -171,6 +171,10 @@ class FakeQueues:
             self._entries = [entry for entry in self._entries if not unwanted(entry)]
             return before - len(self._entries)
 
-    def _sorted(self) -> list[Entry]:
+    def _in_order(self) -> list[Entry]:
         with self._lock:
-            return sorted(self._entries, key=lambda entry: (entry.due_s, entry.number))
+            return list(self._entries)
+
+
+def _place(entry: Entry) -> tuple[float, int]:
+    return entry.due_s, entry.number
