@@ -101,6 +101,19 @@ def test_an_abort_in_a_hook_completes(hook):
     assert run.memory.fields == {}
 
 
+def test_an_abort_while_building_is_nothing_to_do():
+    def leave(*, cursor):
+        raise Aborted(resume=cursor is None)
+
+    run = Run(TenItems())
+    run.job.build_enumerator = leave
+    run.interrupted()
+    run.memory.fields = {"c": b"3"}
+    run()
+    assert run.job.counts == [0, 0, 0, 0, 0]
+    assert run.memory.fields == {"c": b"3"}
+
+
 def test_a_job_that_raises_interrupted_itself_goes_on_later():
     def later(job):
         raise Interrupted

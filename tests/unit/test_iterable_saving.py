@@ -98,6 +98,19 @@ def test_a_job_that_cancels_itself_and_fails_is_cancelled_when_it_is_tried_again
     assert run.job.done == [0, 1, 2, 3, 4]
 
 
+def test_a_job_that_cancels_itself_and_leaves_is_cancelled_when_it_comes_back():
+    def cancel_and_leave(job):
+        job.iteration.cancel()
+        raise Interrupted
+
+    run = Run(TenItems(_4=cancel_and_leave))
+    run.interrupted()
+    assert run.memory.fields["cancelled"] == b"1000"
+    run()
+    assert run.job.done == [0, 1, 2, 3, 4]
+    assert run.job.counts == [1, 1, 2, 1, 1]
+
+
 def test_it_stops_when_it_has_run_long_enough():
     run = Run(TenItems(), max_runtime_s=3.0)
     spend = run.job.each_iteration

@@ -146,7 +146,7 @@ class Iteration:
     def steps(self) -> Steps[None]:
         """The whole execution. Raises Interrupted if the job is to go on later."""
         yield from self._load()
-        self._iterator = yield partial(self._job.build_enumerator, *self.args, cursor=self.cursor)
+        self._iterator = yield from self._build()
         if self._iterator is None:
             _log.info("%s has nothing to iterate: build_enumerator returned None", self._name)
             return
@@ -157,6 +157,8 @@ class Iteration:
             if completed:
                 yield from self._complete()
                 return
+            if self._cancel_wanted:
+                yield from self._cancel()
             yield from self._flush()
         except (GeneratorExit, Overtaken):
             raise
@@ -173,6 +175,14 @@ class Iteration:
         self.runtime_s = known.runtime_s
         self.cancelled_at = known.cancelled_at
         self._began_s = self._flushed_s = self._looked_s = self._clock_s()
+
+    def _build(self) -> Steps[Any]:
+        try:
+            return (yield partial(self._job.build_enumerator, *self.args, cursor=self.cursor))
+        except Aborted as abort:
+            if abort.resume:
+                raise Interrupted(f"{self._name} goes on later") from None
+            return None
 
     def _until_aborted(self, advance: Action) -> Steps[bool]:
         """Iterate; whether the job is complete."""
