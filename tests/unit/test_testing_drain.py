@@ -467,3 +467,22 @@ def test_many_jobs_drain_in_order_and_in_time(shop):
     note.perform_bulk([n] for n in range(5000))
     assert note.drain() == 5000
     assert seen == list(range(5000))
+
+
+def test_an_iterable_job_runs_to_its_end_without_redis():
+    from pillion import IterableJob
+    from pillion.iterable.enumerators import sequence
+
+    seen = []
+
+    class Walk(IterableJob, wire_name=f"Walk{next(NUMBERS)}"):
+        def build_enumerator(self, top, *, cursor):
+            return sequence(range(top), cursor)
+
+        def each_iteration(self, item, top):
+            seen.append(item)
+
+    with testing.fake():
+        Walk.perform_async(3)
+        assert Walk.drain() == 1
+    assert seen == [0, 1, 2]
