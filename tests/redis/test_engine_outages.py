@@ -52,6 +52,41 @@ def test_a_job_that_ended_while_redis_was_down_is_acknowledged_afterwards(engine
         assert client.exists("queue:default") == 0
 
 
+def test_a_worker_that_stops_while_redis_is_down_waits_to_say_what_is_finished(engine, own_redis):
+    entered, leave = threading.Event(), threading.Event()
+    engine.config.concurrency = 1
+    engine.job("Slow", lambda: (entered.set(), leave.wait(30)))
+    with own_redis.client() as client:
+        client.lpush("queue:default", payload("Slow"))
+    engine.start()
+    assert entered.wait(10)
+    own_redis.kill()
+    leave.set()
+    assert engine.reported.acquire(timeout=20)
+    stopping = threading.Thread(target=engine.stop, args=(60.0,))
+    stopping.start()
+    own_redis.start()
+    stopping.join(50)
+    with own_redis.client() as client:
+        assert client.get("stat:processed") == b"1"
+        assert not client.exists(engine.inflight(), "queue:default")
+
+
+def test_a_worker_that_stops_while_redis_stays_away_leaves_at_its_deadline(engine, own_redis):
+    entered, leave = threading.Event(), threading.Event()
+    engine.config.concurrency = 1
+    engine.job("Slow", lambda: (entered.set(), leave.wait(30)))
+    with own_redis.client() as client:
+        client.lpush("queue:default", payload("Slow"))
+    engine.start()
+    assert entered.wait(10)
+    own_redis.kill()
+    leave.set()
+    assert engine.reported.acquire(timeout=20)
+    engine.stop(0.5)
+    assert "Leaving without a word to Redis" in engine.reports[-1][1]["context"]
+
+
 def test_a_fetch_that_a_paused_redis_carries_out_late_leaves_no_stray(engine, own_redis):
     """The command sits in a dead connection's buffer; the new connection kills it before it can run."""
     ran = []

@@ -320,14 +320,13 @@ class Fetcher:
     def close(self) -> None:
         """Leave nothing behind: end blocking moves, empty the private lists, send the outbox.
 
-        Raises RedisError if Redis cannot be told; then the reaper finds what is left.
+        Raises RedisError if Redis cannot be told; then call it again, or the reaper finds what is left.
         """
         self._stopping.set()
         self._waiter.wake()
         with self._leader:
-            self._waiter.drop()
-            self._leases.let_go(self._waiter.cancel_ops())
             self._waiter.close()
+            self._leases.let_go(self._waiter.cancel_ops())
 
     # -- outages ---------------------------------------------------------------------------------
 

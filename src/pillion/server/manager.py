@@ -7,6 +7,7 @@ unfinished back unchanged, and only then interrupt them: better a job runs twice
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -42,6 +43,7 @@ log = logging.getLogger("pillion")
 MAX_BLOCKING_QUEUES = 16
 BLOCK_S = 5.0
 TICK_S = 0.010
+GOODBYE_AGAIN_S = 0.2
 INTERRUPT_GRACE_S = 1.5  # less than the launcher waits beyond the deadline, so that `close` is not cut short
 
 
@@ -56,6 +58,7 @@ class Manager:
         self._capsule = capsule
         self._stopping = threading.Event()
         self._closed = threading.Event()
+        self._deadline_s = math.inf
         settling = work.settle_script(runtime.config.named_steps)
         storage = runtime.storage
         self._link = Link(storage.link_connection, storage.explain, work.hot_scripts(settling))
@@ -139,6 +142,7 @@ class Manager:
 
     def stop(self, deadline_s: float) -> None:
         """Let running jobs end until `deadline_s` (monotonic), then hand back and interrupt the rest."""
+        self._deadline_s = min(self._deadline_s, deadline_s)
         self.quiet()
         if not self._wait_for_threads(deadline_s):
             self._stop_hard()
@@ -147,10 +151,7 @@ class Manager:
                 return
             self._closed.set()
         self._fetcher.activity.set()
-        try:
-            self._fetcher.close()
-        except RedisError as exc:
-            self._runtime.reporter.report(exc, {"context": "Leaving without a word to Redis; the reaper cleans up"})
+        self._say_goodbye()
         self._link.close()
 
     # -- for the heartbeat -----------------------------------------------------------------------
@@ -241,6 +242,17 @@ class Manager:
             fetcher.activity.clear()
             if fetcher.is_active:
                 fetcher.activity.set()
+
+    def _say_goodbye(self) -> None:
+        """Leave Redis in order. While it is away and a finished job would run again, try until the deadline."""
+        while True:
+            try:
+                return self._fetcher.close()
+            except RedisError as exc:
+                if not self._fetcher.outbox or time.monotonic() + GOODBYE_AGAIN_S > self._deadline_s:
+                    context = {"context": "Leaving without a word to Redis; the reaper cleans up"}
+                    return self._runtime.reporter.report(exc, context)
+            time.sleep(GOODBYE_AGAIN_S)
 
     def _wait_for_threads(self, deadline_s: float) -> bool:
         """Wait until every thread has ended; False if `deadline_s` (monotonic) came first."""
