@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, NoReturn, cast
 
 from pillion.errors import CircuitOpen, ConfigError, LockNotAcquired, Postponed, RedisError
 from pillion.jobs.calls import Home
+from pillion.jobs.guard_runs import run, run_aio
 from pillion.jobs.lock import checked_key, checked_ms
 from pillion.log import running_payload
 from pillion.storage.ops.base import Op
@@ -73,7 +74,7 @@ class Breaker:
         self._rand = rand
 
     def __enter__(self) -> None:
-        self._enter(self._home.client().storage.run_all(self._look()))
+        self._enter(run(self._home, self._look()))
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, stack: TracebackType | None
@@ -81,12 +82,12 @@ class Breaker:
         ops = self._news(exc)
         if ops:
             try:
-                self._home.client().storage.run_all(ops)
+                run(self._home, ops)
             except RedisError as error:
                 self._not_told(error)
 
     async def __aenter__(self) -> None:
-        self._enter(await self._home.async_client().storage.run_all(self._look()))
+        self._enter(await run_aio(self._home, self._look()))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, stack: TracebackType | None
@@ -94,7 +95,7 @@ class Breaker:
         ops = self._news(exc)
         if ops:
             try:
-                await self._home.async_client().storage.run_all(ops)
+                await run_aio(self._home, ops)
             except RedisError as error:
                 self._not_told(error)
 

@@ -21,6 +21,7 @@ from typing import Final, Self
 
 from pillion.errors import ConfigError, LockNotAcquired, RedisError
 from pillion.jobs.calls import Home
+from pillion.jobs.guard_runs import run, run_aio
 from pillion.storage.ops.base import Op
 from pillion.storage.ops.guards import extend_lock, release_lock, take_lock
 
@@ -110,10 +111,10 @@ class Lock:
         _log.warning("The lock %r could not be released (%s); it ends by itself", self.key, error)
 
     def _run(self, op: Op[bool]) -> bool:
-        return bool(self._home.client().storage.run_all([op])[0])
+        return bool(run(self._home, [op])[0])
 
     async def _run_aio(self, op: Op[bool]) -> bool:
-        return bool((await self._home.async_client().storage.run_all([op]))[0])
+        return bool((await run_aio(self._home, [op]))[0])
 
 
 def checked_key(option: str, key: object) -> str:

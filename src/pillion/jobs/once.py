@@ -21,6 +21,7 @@ from typing import Final
 
 from pillion.errors import RedisError
 from pillion.jobs.calls import Home
+from pillion.jobs.guard_runs import run, run_aio
 from pillion.jobs.lock import checked_key, checked_ms
 from pillion.log import running_payload
 from pillion.storage.ops.base import Op
@@ -45,7 +46,7 @@ class Once:
         self._is_first = False
 
     def __enter__(self) -> bool:
-        self._is_first = not self._home.client().storage.run_all([was_done(self.key)])[0]
+        self._is_first = not run(self._home, [was_done(self.key)])[0]
         return self._is_first
 
     def __exit__(
@@ -54,12 +55,12 @@ class Once:
         if not self._is_first or kind is not None:
             return
         try:
-            self._home.client().storage.run_all([self._mark()])
+            run(self._home, [self._mark()])
         except RedisError as error:
             self._not_marked(error)
 
     async def __aenter__(self) -> bool:
-        self._is_first = not (await self._home.async_client().storage.run_all([was_done(self.key)]))[0]
+        self._is_first = not (await run_aio(self._home, [was_done(self.key)]))[0]
         return self._is_first
 
     async def __aexit__(
@@ -68,7 +69,7 @@ class Once:
         if not self._is_first or kind is not None:
             return
         try:
-            await self._home.async_client().storage.run_all([self._mark()])
+            await run_aio(self._home, [self._mark()])
         except RedisError as error:
             self._not_marked(error)
 

@@ -10,6 +10,7 @@ from pillion.client.admission import Admission
 from pillion.client.intake import Batch, Intake
 from pillion.config import Config
 from pillion.testing.drain import Inspection
+from pillion.testing.guards import AsyncGuardMemory, GuardMemory
 from pillion.testing.mode import Mode, SwappableHome
 from pillion.testing.storages import AsyncInlineStorage, AsyncMemoryStorage, InlineStorage, MemoryStorage
 
@@ -70,6 +71,12 @@ class TestedClient(Client):
             return super()._send(batch, storage)
         return send_at_once(batch, storage, mode)
 
+    @property
+    def guards(self) -> GuardMemory | None:
+        """What locks and their like use instead of Redis; None if this thread or task has its Redis."""
+        mode = self._board.mode()
+        return None if mode is None or mode.name == "disabled" else mode.guards
+
     def _connection(self) -> Any:
         """A connection to the real Redis, for client middleware that has something of its own to do there."""
         return self.storage.connection()
@@ -97,6 +104,12 @@ class TestedAsyncClient(AsyncClient):
         if mode is None or not isinstance(storage, AsyncMemoryStorage):
             return await super()._send(batch, storage)
         return send_at_once(batch, storage.in_memory, mode)
+
+    @property
+    def guards(self) -> AsyncGuardMemory | None:
+        """What locks and their like use instead of Redis; None if this thread or task has its Redis."""
+        mode = self._board.mode()
+        return None if mode is None or mode.name == "disabled" else AsyncGuardMemory(mode.guards)
 
     def _connection(self) -> Any:
         """A connection to the real Redis, for client middleware that has something of its own to do there."""

@@ -8,6 +8,7 @@ from pillion.client import AsyncClient, Client
 from pillion.config import Config
 from pillion.jobs.calls import Home
 from pillion.middleware import ServerChain
+from pillion.testing.guards import GuardMemory
 from pillion.testing.run import Runner
 from pillion.testing.store import Clock, FakeQueues
 
@@ -58,6 +59,7 @@ class Mode:
         own = name == "fake" or outer is None
         self.clock: Clock = Clock() if own or outer is None else outer.clock
         self.queues: FakeQueues = FakeQueues(self.clock) if own or outer is None else outer.queues
+        self.guards: GuardMemory = GuardMemory(self.clock) if own or outer is None else outer.guards
         self.chain: ServerChain = outer.chain.copy() if outer is not None else ServerChain()
 
     def runner(self) -> Runner:

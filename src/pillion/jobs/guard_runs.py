@@ -1,0 +1,25 @@
+"""Where locks, markers and circuits are kept: in the Redis of a home, or in the memory of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pillion.jobs.calls import Home
+from pillion.storage.ops.base import Op
+
+
+def run(home: Home, ops: Sequence[Op[Any]]) -> list[Any]:
+    """Carry out ops of `pillion.storage.ops.guards`. A client of a test mode has `guards` for it, instead of Redis."""
+    client = home.client()
+    runner: Any = getattr(client, "guards", None) or client.storage
+    replies: list[Any] = runner.run_all(ops)
+    return replies
+
+
+async def run_aio(home: Home, ops: Sequence[Op[Any]]) -> list[Any]:
+    """The same from an event loop."""
+    client = home.async_client()
+    runner: Any = getattr(client, "guards", None) or client.storage
+    replies: list[Any] = await runner.run_all(ops)
+    return replies
