@@ -53,6 +53,15 @@ def test_the_runtime_adds_up_over_executions():
     assert run().runtime_s == 20.0
 
 
+def test_an_error_after_the_end_does_not_count_the_time_twice():
+    run = Run(TenItems())
+    run.job.each_iteration = lambda item: setattr(run.clock, "now_s", run.clock.now_s + 0.1)
+    run.job.on_complete = lambda: fail(run.job)
+    with pytest.raises(ValueError, match="no"):
+        run()
+    assert float(run.memory.fields["rt"]) == pytest.approx(1.0)
+
+
 def test_a_cancellation_from_outside_is_seen_before_the_next_item():
     run = Run(TenItems(_4=lambda job: run.memory.cancel(900)), look_every_s=0.0)
     iteration = run()
@@ -187,6 +196,28 @@ def test_an_execution_that_was_overtaken_stops_and_leaves_the_cursor_alone(caplo
     assert run.job.counts == [1, 0, 0, 0, 0]
     assert run.memory.fields["c"] == b"2"
     assert "Another process" in caplog.text
+
+
+def test_an_execution_that_was_overtaken_asks_only_once():
+    run = Run(TenItems(), flush_every_s=0.0)
+    run.memory.overtaken = True
+    asked = []
+    flush = run.memory.flush
+    run.memory.flush = lambda *args: asked.append(args) or flush(*args)
+    with pytest.raises(Overtaken):
+        run()
+    assert len(asked) == 1
+
+
+def test_steps_that_nobody_carries_on_with_end_quietly():
+    """As when a Shutdown arrives between two steps: nobody is there to save anything."""
+    memory = Memory()
+    steps = Iteration(TenItems(), (), memory, Pace()).steps()
+    result = next(steps)()
+    for _ in range(6):
+        result = steps.send(result)()
+    steps.close()
+    assert memory.flushes == []
 
 
 # -- around, async -----------------------------------------------------------------------------------------
