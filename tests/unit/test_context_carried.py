@@ -324,3 +324,10 @@ class TestLines:
         plain = [[re.sub(r'["\s]', "", word).replace(":", "=") for word in words] for words in shown]
         both = ["meta.plan=1", "meta.user=ann"]
         assert plain == [both, ["meta.user=bob"], both, both, ["meta.user=cid"], []]
+
+
+def test_the_marker_of_a_class_is_no_option(home):
+    with pytest.raises(ConfigError, match="Write `carries_context = False` there"):
+
+        class Nightly(home.Job, carries_context=False):
+            def perform(self): ...

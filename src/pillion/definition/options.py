@@ -112,6 +112,11 @@ def _text(name: str, value: Any) -> str:
     raise ConfigError(name, "a text", value)
 
 
+def _class_attribute(name: str, value: Any) -> Any:
+    """As an option it would go into each payload, and do nothing there."""
+    raise ConfigError(name, "to stand in the body of a job class", value, f"Write `{name} = {value!r}` there.")
+
+
 def _extra(name: str, value: Any) -> Any:
     meant = _OFTEN_MEANT.get(name) or next(iter(difflib.get_close_matches(name, _RULES, n=1, cutoff=0.85)), None)
     if meant is not None:
@@ -134,5 +139,7 @@ _RULES: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "loggable_arguments": _indexes,
     "log_level": _level,
     "profile": _text,
+    "carries_context": _class_attribute,
+    "transient_exceptions": _class_attribute,
     "display_class": _text,
 }
