@@ -11,6 +11,7 @@ import pytest
 from pillion import testing
 from pillion.config import Config
 from pillion.default import Default
+from pillion.errors import RetryableError
 from pillion.jobs.base import BaseJob, JobDecorator
 from pillion.testing.crash.report import ordinal
 
@@ -313,6 +314,25 @@ def test_a_second_run_that_raises_is_found():
     found = str(failure(only_once))
     assert "cannot be run again after a crash" in found
     assert "already charged" in found
+
+
+@pytest.mark.parametrize("isolate", ISOLATION)
+def test_a_lock_that_the_killed_run_holds_is_waited_for(isolate):
+    class Locks(Base):
+        def perform(self):
+            with self.lock("order", timeout_s=300):
+                WORLD.once("charge")
+                WORLD.once("mail")
+
+    assert len(assess(Locks, isolate=isolate).spots) >= 3
+
+
+def test_an_error_that_does_not_pass_is_found_also_if_it_says_it_would():
+    @job
+    def never_passes():
+        raise RetryableError("payments are away")
+
+    assert "payments are away" in str(failure(never_passes))
 
 
 @pytest.mark.parametrize("isolate", ISOLATION)

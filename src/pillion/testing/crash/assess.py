@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from pillion.errors import RetryableError
 from pillion.testing.crash.lines import OwnCode, Spot
 from pillion.testing.crash.report import CrashFailure, CrashReport, source_around
 from pillion.testing.crash.worlds import Ending, Order, ProcessWorld, ThreadWorld, World
@@ -13,6 +14,9 @@ from pillion.testing.drain import Drain, name_of, which
 from pillion.testing.mode import Mode
 from pillion.testing.modes import entered
 from pillion.testing.performing import payload_of
+
+TRIES: Final = 3
+BETWEEN_TRIES_S: Final = 3600.0
 
 
 def crash_at_every_line(
@@ -40,8 +44,11 @@ def crash_at_every_line(
     "thread" parks a thread, for state in the memory of the test: see the guide. `before_run()` is called
     in the child (or thread) before each run: connect to the database there. `also`: more functions,
     classes or modules whose lines count, as those of the job do; `whole_module`: all those of its module.
-    `drain`: after the whole run, jobs that were pushed are run, before the check. `times_per_line`: a line in a
-    loop is crashed the first so many times. `timeout_s`: for one run.
+    `drain`: after the whole run, jobs that were pushed are run, before the check. `times_per_line`: a line in
+    a loop is crashed the first so many times. `timeout_s`: for one run.
+
+    A run that raises a RetryableError, for instance as the killed one still has the lock, is tried again an
+    hour later by the clock of the test, as a worker would.
     """
     world = (ProcessWorld if isolate == "process" else ThreadWorld)(times_per_line, timeout_s)
     own = OwnCode(job, also, whole_module=whole_module)
@@ -51,6 +58,18 @@ def crash_at_every_line(
         trials.crashed_at(spot)
     trials.twice()
     return CrashReport(name_of(job), tuple(spots))
+
+
+def _run_until_it_passes(mode: Mode, raw: bytes) -> None:
+    """Run the job. What says of itself that it will pass gets time for it."""
+    for _ in range(TRIES - 1):
+        try:
+            mode.runner().run(raw)
+        except RetryableError:
+            mode.clock.pass_s(BETWEEN_TRIES_S)
+        else:
+            return
+    mode.runner().run(raw)
 
 
 class _Trials:
@@ -114,7 +133,7 @@ class _Trials:
         mode, raw = trial
 
         def work() -> None:
-            mode.runner().run(raw)
+            _run_until_it_passes(mode, raw)
 
         return self._world.run(Order(self._prepared(work), self._own, stop_at), mode.queues)
 
