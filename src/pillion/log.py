@@ -189,18 +189,19 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line; a traceback follows on lines of its own."""
-        line = f"{_utc_ms(record.created)} " if self._timestamp else ""
-        line += f"pid={record.process} tid={tid()} "
-        for key, value in _labels(record).items():
+        own = getattr(record, _RECORD_FACTS, _NOTHING)
+        line = self.line(record.created, record.process, own, record.levelno, record.getMessage())
+        for text in _trace_parts(self, record):
+            line += f"\n{_printable(text)}"
+        return line
+
+    def line(self, created_s: float, pid: int | None, own: Mapping[str, Any], level: int, message: str) -> str:
+        """The line of a record made of these, without a traceback; `own` are the facts that the record carries."""
+        line = f"{_utc_ms(created_s)} pid={pid} tid={tid()} " if self._timestamp else f"pid={pid} tid={tid()} "
+        for key, value in _labels(own).items():
             if key not in _JSON_ONLY:
                 line += f"{key}={_plain(value)} "
-        level = _level_name(record.levelno)
-        if self._colour:
-            level = f"\x1b[{_COLOURS[level]}m{level}\x1b[0m"
-        line += f"{level}: {record.getMessage()}"
-        for text in _trace_parts(self, record):
-            line += f"\n{text}"
-        return _printable(line)
+        return _printable(f"{line}{_level_text(level, self._colour)}: {message}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -212,13 +213,27 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON."""
-        facts = _facts(record)
+        own = getattr(record, _RECORD_FACTS, _NOTHING)
+        parts = self._parts(record.created, record.process, own, record.levelno, record.getMessage())
+        trace = _trace_parts(self, record)
+        if trace:
+            parts["error"] = "\n".join(trace)
+        return _printable(_to_json(parts))
+
+    def line(self, created_s: float, pid: int | None, own: Mapping[str, Any], level: int, message: str) -> str:
+        """The line of a record made of these, without an error; `own` are the facts that the record carries."""
+        return _printable(_to_json(self._parts(created_s, pid, own, level, message)))
+
+    def _parts(
+        self, created_s: float, pid: int | None, own: Mapping[str, Any], level: int, message: str
+    ) -> dict[str, Any]:
+        facts = {**context(), **own}
         line: dict[str, Any] = {
-            "ts": _utc_ms(record.created),
-            "pid": record.process,
+            "ts": _utc_ms(created_s),
+            "pid": pid,
             "tid": tid(),
-            "lvl": _level_name(record.levelno),
-            "msg": record.getMessage(),
+            "lvl": _level_name(level),
+            "msg": message,
         }
         if "elapsed" in facts:
             line["duration"] = facts["elapsed"]
@@ -226,19 +241,15 @@ class JsonFormatter(logging.Formatter):
             line["cpu_s"] = facts.pop("cpu_s")
         if facts:
             line["ctx"] = facts
-        trace = _trace_parts(self, record)
-        if trace:
-            line["error"] = "\n".join(trace)
-        return _printable(json.dumps(line, ensure_ascii=False, default=str))
+        return line
 
 
-def _facts(record: logging.LogRecord) -> dict[str, Any]:
-    return {**context(), **getattr(record, _RECORD_FACTS, {})}
+_to_json = json.JSONEncoder(ensure_ascii=False, default=str).encode  # `json.dumps` would make an encoder each time
 
 
-def _labels(record: logging.LogRecord) -> dict[str, Any]:
-    """The facts that a text line has room for; it may hold others."""
-    running, own = _job.get(), getattr(record, _RECORD_FACTS, _NOTHING)
+def _labels(own: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that a text line has room for, of a record that carries `own`; it may hold others."""
+    running = _job.get()
     if running is None:
         return {**carried(), **_context.get(), **own}
     job_log, payload, added = running
@@ -258,13 +269,24 @@ def _trace_parts(formatter: logging.Formatter, record: logging.LogRecord) -> lis
 
 
 def _utc_ms(epoch_s: float) -> str:
-    seconds, millis = divmod(int(epoch_s * 1000), 1000)
+    return _utc(int(epoch_s * 1000))
+
+
+@lru_cache(maxsize=8)  # dozens of lines may fall into one millisecond,
+def _utc(epoch_ms: int) -> str:
+    seconds, millis = divmod(epoch_ms, 1000)
     return f"{_utc_s(seconds)}.{millis:03d}Z"
 
 
-@lru_cache(maxsize=8)  # thousands of lines may fall into one second
+@lru_cache(maxsize=8)  # and thousands into one second
 def _utc_s(epoch_s: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(epoch_s))
+
+
+@lru_cache(maxsize=64)
+def _level_text(level: int, colour: bool) -> str:  # noqa: FBT001 - by position, as the cache is faster with it
+    name = _level_name(level)
+    return f"\x1b[{_COLOURS[name]}m{name}\x1b[0m" if colour else name
 
 
 def _level_name(level: int) -> str:
@@ -325,6 +347,7 @@ class _LevelFilter(logging.Filter):
     def __init__(self, level: int) -> None:
         super().__init__()
         self._level = level
+        self.passes_info = level <= logging.INFO  # what a job's own level lets through, its logger has seen to
 
     def filter(self, record: logging.LogRecord) -> bool:
         wanted = job_level()
@@ -403,18 +426,23 @@ class JobLog:
 
     def start(self, ctx: Mapping[str, Any]) -> None:
         """Log that a job begins."""
-        if self._logger.isEnabledFor(logging.INFO):
+        if self._logger.isEnabledFor(logging.INFO) and not self._wrote("start", ctx):
             self._lines.write("start", ctx)
 
     def done(self, ctx: Mapping[str, Any], elapsed_s: float, cpu_s: float) -> None:
         """Log that a job ended well, after `elapsed_s` seconds of which `cpu_s` on the processor."""
-        if self._logger.isEnabledFor(logging.INFO):
-            self._lines.write("done", _timed(ctx, elapsed_s, cpu_s))
+        if self._logger.isEnabledFor(logging.INFO) and not self._wrote("done", facts := _timed(ctx, elapsed_s, cpu_s)):
+            self._lines.write("done", facts)
 
     def fail(self, ctx: Mapping[str, Any], elapsed_s: float, cpu_s: float) -> None:
         """Log that a job raised, after `elapsed_s` seconds of which `cpu_s` on the processor."""
-        if self._logger.isEnabledFor(logging.INFO):
-            self._lines.write("fail", _timed(ctx, elapsed_s, cpu_s))
+        if self._logger.isEnabledFor(logging.INFO) and not self._wrote("fail", facts := _timed(ctx, elapsed_s, cpu_s)):
+            self._lines.write("fail", facts)
+
+    def _wrote(self, message: str, facts: Mapping[str, Any]) -> bool:
+        """Write the line at once, if our handler is all that would see a record of it; else leave it to logging."""
+        handler = self._lines.only_handler()
+        return type(handler) is _Handler and handler.wrote(message, facts)
 
 
 def _timed(ctx: Mapping[str, Any], elapsed_s: float, cpu_s: float) -> dict[str, Any]:
@@ -443,6 +471,30 @@ def _is_number(value: object) -> bool:
 class _Handler(logging.StreamHandler[TextIO]):
     """Our handler, so that a second `setup` finds the first. `emit` is that of logging, but locks only once."""
 
+    def __init__(self, stream: TextIO, lines: TextFormatter | JsonFormatter, only: _LevelFilter) -> None:
+        super().__init__(stream)
+        self.setFormatter(lines)
+        self.addFilter(only)
+        self._lines = lines
+        self._filters = [only] if only.passes_info else None
+
+    def wrote(self, message: str, facts: Mapping[str, Any]) -> bool:
+        """Write a line at INFO that needs no record, unless somebody has changed this handler's parts since."""
+        if self.formatter is not self._lines or self.filters != self._filters or self.level > logging.INFO:
+            return False
+        self.acquire()
+        try:
+            line = self._lines.line(time.time(), os.getpid(), facts, logging.INFO, message)
+            self.stream.write(line + self.terminator)
+            self.stream.flush()
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - as in `emit`
+            self.handleError(logging.makeLogRecord({"msg": message}))
+        finally:
+            self.release()
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self.stream.write(self.format(record) + self.terminator)
@@ -469,9 +521,8 @@ def setup(
     if number is None:
         raise ConfigError("log_level", f"one of {', '.join(LEVELS)}", level)
     target = stream if stream is not None else sys.stdout
-    handler = _Handler(target)
-    handler.setFormatter(make_formatter(log_format, environ, is_terminal=target.isatty()))
-    handler.addFilter(_LevelFilter(number))
+    lines = make_formatter(log_format, environ, is_terminal=target.isatty())
+    handler = _Handler(target, lines, _LevelFilter(number))
     root = logging.getLogger()
     for old in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(old)
@@ -481,7 +532,7 @@ def setup(
     return handler
 
 
-def make_formatter(log_format: str, environ: Mapping[str, str], *, is_terminal: bool) -> logging.Formatter:
+def make_formatter(log_format: str, environ: Mapping[str, str], *, is_terminal: bool) -> TextFormatter | JsonFormatter:
     """The formatter `setup` uses for these circumstances. Raises ConfigError for an unknown format."""
     if log_format == "json":
         return JsonFormatter()
