@@ -164,5 +164,5 @@ def _asked(obj: Any, owner: Any) -> tuple[Any, Any]:
 
 def _or_all(job: Any) -> Any:
     """None, for all jobs, if `job` is the base class that everything derives from: `pillion.Job`."""
-    is_root = "__home__" in vars(job) if isinstance(job, type) else False
-    return None if is_root and job.__job__.is_abstract else job
+    is_root = isinstance(job, type) and "__home__" in vars(job) and getattr(job, "__job__").is_abstract  # noqa: B009
+    return None if is_root else job
