@@ -12,6 +12,7 @@ FAMILY_KILLED = "whole family killed, others on this host alive"
 HOST_LOST = "host lost, others go by its lease"
 LEASE_LOST = "asleep past its lease"
 STOPPED = "handed back at the deadline of a stop"
+UNHEARD = "told to stop, and Redis away until the deadline"
 POISONED = "a job took its process with it"
 
 # After a trouble a worker tries again each second, and some connections only break at their timeout of three.
@@ -48,6 +49,10 @@ class Diary:
         for fate in self.fates:
             found.setdefault(fate.pid, []).append(fate)
         return found
+
+    def away(self, at: float) -> bool:
+        """Whether Redis could not be told anything at that time."""
+        return any(begin < at < end + REACHED_AGAIN_S for begin, end in self.troubles)
 
     def grace(self, at: float) -> float:
         """How long before `at` a finished job may still have been without its acknowledgement in Redis.

@@ -15,7 +15,7 @@ widens the counters by as much. Without such a push the counters must agree exac
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chaos import diary as causes
 from chaos.census import Census
@@ -52,6 +52,7 @@ class Excuses:
 
     def __init__(self, diary: Diary, books: Books) -> None:
         self._grace = diary.grace
+        self._away = diary.away
         self._fates = diary.by_pid()
         for turn in books.turns:
             if turn.how == "exit" and turn.closed_at is not None:
@@ -60,7 +61,16 @@ class Excuses:
 
     def of(self, turn: Turn) -> Fate | None:
         """The cause, or None: then this run was settled, or should have been."""
-        return next((fate for fate in self._fates.get(turn.pid, []) if self._excuses(fate, turn)), None)
+        fates = self._fates.get(turn.pid, [])
+        excused = next((fate for fate in fates if self._excuses(fate, turn)), None)
+        return excused or next((replace(fate, why=causes.UNHEARD) for fate in fates if self._unheard(fate, turn)), None)
+
+    def _unheard(self, fate: Fate, turn: Turn) -> bool:
+        """Whether it had ended when Redis was away already, and still was when the process had to leave."""
+        deadline = fate.at + STOP_TIMEOUT_S
+        if fate.why != causes.STOPPED or turn.closed_at is None or not self._away(deadline):
+            return False
+        return deadline - self._grace(deadline) <= turn.closed_at <= deadline
 
     def _excuses(self, fate: Fate, turn: Turn) -> bool:
         closed_at = float("inf") if turn.closed_at is None or turn.how == "cut" else turn.closed_at

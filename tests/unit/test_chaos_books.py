@@ -155,3 +155,24 @@ def test_every_kind_of_event_has_a_deed():
     named = {event.what for events in plans for event in events}
     assert {"step clock", "lose host", "fail over"} <= named
     assert all(hasattr(Deeds, "_" + what.replace(" ", "_")) for what in named | {event.what for event in calm(1, 240)})
+
+
+def stopped_while_redis_was_away(books: Books, *, until: float) -> Verdict:
+    """The worker is told to stop at 3.5, with three seconds to end; Redis is away from 2.0 on."""
+    story = Diary([Fate(100, causes.STOPPED, 3.5, 3.5)], [(2.0, until)])
+    return judge(books, census(), story, dict(COUNTED_ONCE))
+
+
+def test_a_worker_that_had_to_leave_while_redis_was_away_may_leave_finished_jobs_unsaid(books):
+    found = stopped_while_redis_was_away(books(PUSHED + RUN + AGAIN), until=30.0)
+    assert found.faults == {}
+    assert list(found.repeated) == [f"{causes.UNHEARD} (finished)"]
+
+
+def test_a_worker_that_could_have_told_redis_before_its_deadline_has_no_excuse(books):
+    assert "unexplained" in stopped_while_redis_was_away(books(PUSHED + RUN + AGAIN), until=2.2).faults
+
+
+def test_a_job_that_ended_long_before_redis_went_away_has_no_excuse(books):
+    story = Diary([Fate(100, causes.STOPPED, 6.5, 6.5)], [(4.0, 30.0)])
+    assert "unexplained" in judge(books(PUSHED + RUN + AGAIN), census(), story, dict(COUNTED_ONCE)).faults
