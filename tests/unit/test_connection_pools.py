@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from pillion.errors import Shutdown
 from pillion.storage.aio_pool import TaskPool
 from pillion.storage.pool import ThreadPool
 from pillion.storage.wiring import pack
@@ -35,6 +36,8 @@ class FakeConnection:
             raise redis.ConnectionError("nobody there")
         self.connects += 1
         self._sock = object()
+        if self.options.get("interrupted") and self.connects == 1:
+            raise Shutdown  # in the middle of the greeting
 
     def disconnect(self) -> None:
         self._sock = None
@@ -59,7 +62,11 @@ class FakeAsyncConnection:
     async def connect(self) -> None:
         self.fake.connect()
 
-    async def disconnect(self) -> None:
+    async def disconnect(self, nowait: bool = False) -> None:
+        if error := self.fake.options.get("will_not_close"):
+            raise error
+        if not nowait:
+            await asyncio.sleep(0.01)
         self.fake.disconnect()
 
     async def can_read(self) -> bool:
@@ -131,11 +138,65 @@ def test_who_waits_gets_what_is_given_back():
     got: list[Any] = []
     waiter = threading.Thread(target=lambda: got.append(pool.acquire()))
     waiter.start()
-    while not pool._stocks[os.getpid()].waiting:
-        time.sleep(0.001)  # nothing tells that a thread has begun to wait
+    until_somebody_waits(pool)
     pool.release(taken)
     waiter.join(10)
     assert got == [taken]
+
+
+def until_somebody_waits(pool: Any, count: int = 1) -> None:
+    while len(pool._stocks[os.getpid()].waiters) < count:
+        time.sleep(0.001)  # nothing tells that a thread has begun to wait
+
+
+def test_who_gives_a_connection_back_does_not_overtake_those_who_wait():
+    pool = threads(size=1, timeout_s=30)
+    taken = pool.acquire()
+    served: list[str] = []
+
+    def work(name: str) -> None:
+        connection = pool.acquire()
+        served.append(name)
+        pool.release(connection)
+
+    waiters = [threading.Thread(target=work, args=(name,)) for name in ("first", "second")]
+    for count, waiter in enumerate(waiters, 1):
+        waiter.start()
+        until_somebody_waits(pool, count)
+    pool.release(taken)
+    work("who gave it back")
+    for waiter in waiters:
+        waiter.join(10)
+    assert served == ["first", "second", "who gave it back"]
+
+
+def test_a_shutdown_of_one_who_waits_leaves_nobody_in_the_queue_and_loses_no_connection(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    pool = threads(size=1, timeout_s=30)
+    taken = pool.acquire()
+
+    def interrupted_too_late(event: threading.Event, timeout: float | None = None) -> bool:
+        pool.release(taken)  # it has been given to the waiter
+        raise Shutdown
+
+    def interrupted(event: threading.Event, timeout: float | None = None) -> bool:
+        raise Shutdown
+
+    for wait in (interrupted, interrupted_too_late):
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Event, "wait", wait)
+            with pytest.raises(Shutdown):
+                pool.acquire()
+        assert not pool._stocks[os.getpid()].waiters
+    assert pool.acquire() is taken
+
+
+def test_a_connection_whose_greeting_was_cut_short_is_not_lent_as_it_is():
+    pool = threads(size=1, interrupted=True)
+    with pytest.raises(Shutdown):
+        pool.acquire()
+    assert pool.acquire().connects == 2
 
 
 def test_many_threads_never_share_a_connection_and_none_is_forgotten():
@@ -162,7 +223,7 @@ def test_many_threads_never_share_a_connection_and_none_is_forgotten():
     assert faults == []
     stock = pool._stocks[os.getpid()]
     assert len(stock.made) == len(stock.idle) <= 3
-    assert stock.waiting == 0
+    assert not stock.waiters
 
 
 def test_disconnect_closes_those_in_use_as_well():
@@ -249,6 +310,28 @@ def test_a_connection_of_tasks_that_cannot_be_opened_does_not_use_up_a_place():
         for _ in range(3):
             with pytest.raises(redis.ConnectionError, match="nobody there"):
                 await pool.acquire()
+
+    asyncio.run(work())
+
+
+def test_a_connection_of_tasks_whose_greeting_was_cut_short_is_not_lent_as_it_is():
+    async def work() -> None:
+        pool = tasks(size=1, interrupted=True)
+        with pytest.raises(Shutdown):
+            await pool.acquire()
+        assert (await pool.acquire()).fake.connects == 2
+
+    asyncio.run(work())
+
+
+def test_one_that_cannot_be_closed_does_not_keep_the_others_open():
+    async def work() -> None:
+        pool = tasks(size=2, will_not_close=redis.TimeoutError("Timed out closing connection"))
+        taken = [await pool.acquire(), await pool.acquire()]
+        del taken[1].fake.options["will_not_close"]
+        with pytest.raises(redis.TimeoutError, match="Timed out closing"):
+            await pool.disconnect()
+        assert not taken[1].fake.is_open
 
     asyncio.run(work())
 

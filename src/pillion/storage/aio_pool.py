@@ -34,7 +34,10 @@ class TaskPool:
         try:
             await _make_ready_async(connection)
         except BaseException:
-            self.release(connection)
+            try:
+                await connection.disconnect(nowait=True)  # it may be in the middle of its greeting
+            finally:
+                self.release(connection)
             raise
         return connection
 
@@ -44,8 +47,11 @@ class TaskPool:
         self._free.release()
 
     async def disconnect(self) -> None:
-        """Close all connections, also those that are in use."""
-        await asyncio.gather(*(connection.disconnect() for connection in self._made))
+        """Close all connections, also those that are in use. Raises the first error when all have been tried."""
+        closing = (connection.disconnect() for connection in self._made)
+        for outcome in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _wait(self) -> None:
         try:
