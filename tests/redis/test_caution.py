@@ -12,6 +12,8 @@ from engine import Engine, payload, until
 from services import GONE, ReaperScene, hold, job, list_owner
 
 from pillion.server import caution as module
+from pillion.server.slot import Slot
+from pillion.server.unit_of_work import UnitOfWork
 from pillion.storage.sync import Storage
 
 CROWD = 40
@@ -150,6 +152,82 @@ def test_a_suspect_that_waits_when_the_process_stops_goes_back(engine: Engine, r
     engine.stop()
     assert raw.smembers("pl:suspects") == {b"killer"}
     assert not raw.exists(engine.inflight(), engine.waiting())
+
+
+def test_a_suspect_that_is_interrupted_is_one_still(engine: Engine, raw: redis.Redis) -> None:
+    """It has been handed back: whether it kills its process is not known yet."""
+    entered = threading.Event()
+
+    def endless() -> None:
+        entered.set()
+        while True:
+            time.sleep(0.01)
+
+    engine.job("Suspect", endless)
+    engine.start()
+    only = suspect(raw, "killer")
+    warned(engine)
+    raw.lpush("queue:default", only)
+    assert entered.wait(10)
+    engine.stop(within_s=0.1)
+    assert raw.lrange("queue:default", 0, -1) == [only]
+    assert raw.smembers("pl:suspects") == {b"killer"}
+
+
+def test_a_job_that_became_known_as_suspect_while_it_ran_is_none_when_it_ends(engine: Engine, raw: redis.Redis) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    engine.job("Suspect", lambda: (entered.set(), leave.wait(20)))
+    engine.start()
+    raw.lpush("queue:default", payload("Suspect", jid="killer"))
+    assert entered.wait(10)
+    suspect(raw, "killer")
+    assert engine.manager is not None
+    engine.manager._caution.look()
+    leave.set()
+    until(lambda: not raw.exists("pl:suspects"))
+
+
+def test_a_suspect_does_not_wait_longer_because_another_comes(
+    storage: Storage, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When its time is over others may start, and the first of them may be a suspect, too."""
+    patience(monkeypatch, 0.5)
+    monkeypatch.setattr(module, "LOOK_S", 0.07)
+    caution, stopping, waited = module.Caution(storage), threading.Event(), []
+    caution.watch(module.Crew(lambda: 1, lambda: None))  # somebody is busy for ever
+    units = [UnitOfWork("default", n, suspect(raw, f"killer-{n}")) for n in range(2)]
+    caution.look()
+    began = time.monotonic()
+
+    def run(unit: UnitOfWork) -> None:
+        slot = Slot(stopping.is_set)
+        while not caution.admit(unit, slot, stopping):
+            pass  # so that it is here sooner than the first looks again
+        waited.append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=run, args=(unit,)) for unit in units]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert min(waited) < 0.9
+
+
+def test_a_warning_that_comes_while_the_list_is_read_is_not_forgotten(storage: Storage) -> None:
+    """It comes just after the reading thread has seen that there was none."""
+    warner = threading.Thread(target=lambda: caution.warn())
+
+    class Instant(float):
+        def __lt__(self, other: float) -> bool:
+            earlier = float(self) < other
+            warner.start()
+            warner.join(0.2)
+            return earlier
+
+    caution = module.Caution(storage, lambda: Instant(1000.0))
+    caution.look()
+    warner.join(10)
+    assert caution.on
 
 
 def test_a_suspect_that_fails_is_none_any_more(engine: Engine, raw: redis.Redis) -> None:

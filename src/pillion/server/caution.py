@@ -10,7 +10,7 @@ fetched together, and would be counted as suspects together, until they were bur
   hands back what it has buffered, lets its other jobs end, and runs this one alone. Jobs that come meanwhile go back
   to their queue: in our hands they would be counted.
 - Nobody waits for ever: after CAUTIOUS_S a suspect starts beside what would not end, and others start beside it.
-- A suspect that has ended, however it ended, is struck off.
+- A suspect that has ended, however it ended, is struck off. One that was interrupted and handed back has not ended.
 
 A process is cautious while the list is not empty. It reads the list when it boots; its reaper asks every 15 seconds
 whether there is one; and a supervisor warns all its workers of the death of one, before that one's jobs are given back.
@@ -77,15 +77,17 @@ class Caution:
     def look(self) -> None:
         """Read the list of suspects: cautious if there are any. Raises RedisError."""
         names = self._storage.run(reap.suspects())
-        self._suspects = frozenset(names)
-        self._read_at = self._monotonic()
-        self.on = bool(self._suspects) or self._read_at < self._fresh_until
+        with self._lock:  # or a warning that comes just now would be forgotten
+            self._suspects = frozenset(names)
+            self._read_at = self._monotonic()
+            self.on = bool(names) or self._read_at < self._fresh_until
 
     def warn(self) -> None:
         """A process died just now, or somebody saw suspects: look closely for a while."""
-        self._fresh_until = self._monotonic() + FRESH_FOR_S
-        self._read_at = float("-inf")
-        self.on = True
+        with self._lock:
+            self._fresh_until = self._monotonic() + FRESH_FOR_S
+            self._read_at = float("-inf")
+            self.on = True
 
     # -- for the threads that run jobs -------------------------------------------------------------
 
@@ -102,21 +104,24 @@ class Caution:
                 slot.unit = unit  # under the lock: a suspect that comes now is to see it
                 return True
             self._alone = slot
-            self._closed_until = self._monotonic() + CAUTIOUS_S
-        return self._wait_for_others(unit, slot, stopping)
+            until_s = self._closed_until = self._monotonic() + CAUTIOUS_S
+        return self._wait_for_others(unit, slot, stopping, until_s)
 
     def wait(self, stopping: threading.Event) -> None:
         """Wait until others may start beside the one that is alone."""
         while self._is_closed() and not stopping.wait(LOOK_S):
             pass
 
-    def ended(self, slot: Slot) -> None:
-        """The job in `slot` has ended, and has not killed this process. Raises RedisError."""
+    def ended(self, unit: UnitOfWork, slot: Slot) -> None:
+        """`unit`, which was in `slot`, has ended, and has not killed this process. Raises RedisError."""
         with self._lock:
             key = self._tried.pop(slot, None)
-            if key is None:
+            if key is not None:
+                self._open(slot)
+            elif self._is_suspect(unit.raw):
+                key = recovery_key(unit.raw)  # it began before this process knew
+            else:
                 return
-            self._open(slot)
             self._suspects -= {key}
         self._storage.run(reap.absolve(key))
 
@@ -140,10 +145,11 @@ class Caution:
         except RedisError:
             self.on = bool(self._suspects) or now_s < self._fresh_until
 
-    def _wait_for_others(self, unit: UnitOfWork, slot: Slot, stopping: threading.Event) -> bool:
+    def _wait_for_others(self, unit: UnitOfWork, slot: Slot, stopping: threading.Event, until_s: float) -> bool:
+        """It waits until `until_s`, not for `_is_closed`: another suspect may come and close anew, again and again."""
         for crew in self._crews:
             crew.stand_back()
-        while _busy(self._crews) and self._is_closed():
+        while _busy(self._crews) and self._monotonic() < until_s:
             if stopping.wait(LOOK_S):
                 break
         with self._lock:

@@ -199,8 +199,10 @@ class Manager:
 
     def _note_end(self, unit: UnitOfWork, slot: Slot) -> None:
         """A cautious process has lived through this job."""
+        if slot.interrupted:
+            return  # it was handed back, and has yet to show how it ends
         with self._reporting("Could not look after jobs that came from a dead process"):
-            self._caution.ended(slot)
+            self._caution.ended(unit, slot)
             if self._cautious and not self._runtime.storage.run(reap.was_recovered(recovery_key(unit.raw))):
                 self._end_of_caution()
 
