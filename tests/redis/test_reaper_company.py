@@ -6,6 +6,7 @@ import pytest
 import redis
 from services import GONE, ReaperScene, hold, job, list_owner, run_order
 
+from pillion.errors import RedisError
 from pillion.storage.sync import Storage
 
 TWO_QUEUES = ("default", "other")
@@ -53,3 +54,23 @@ def test_in_the_end_they_are_buried_together(scene: ReaperScene, raw: redis.Redi
     assert {payload["jid"] for payload, _ in scene.deaths} == {"killer", "neighbour"}
     assert "10 times" in str(scene.deaths[0][1])
     assert not raw.exists("queue:default")
+
+
+def test_a_give_back_that_ends_half_way_leaves_nobody_to_be_convicted_alone(
+    scene: ReaperScene, raw: redis.Redis
+) -> None:
+    """The next reaper finds one of two, and must not take it for the only one."""
+    raw.mset({"pl:recovered:killer": 2, "pl:recovered:neighbour": 2})
+    list_owner(raw, *TWO_QUEUES)
+    hold(raw, job("killer"))
+    hold(raw, job("neighbour", queue="other"), queue="other")
+    raw.set("queue:other", "not a list")
+    with pytest.raises(RedisError):
+        scene.reaper.recover(GONE)
+    assert run_order(raw) == [job("killer")]
+    assert raw.ttl(f"pl:company:{GONE}") > 0
+    raw.delete("queue:other")
+    assert scene.reaper.recover(GONE).finished
+    assert run_order(raw, "other") == [job("neighbour", queue="other")]
+    assert scene.deaths == []
+    assert not raw.exists(f"pl:company:{GONE}")

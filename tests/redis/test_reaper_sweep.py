@@ -14,6 +14,7 @@ from services import GONE, ME, Reports, Watch, alive, hold, inflight, job, list_
 
 from pillion.config import Config, RedisConfig
 from pillion.errors import RedisError, RedisUnavailable
+from pillion.server.caution import Caution
 from pillion.server.lease_watch import SECOND_LOOK_S
 from pillion.server.orphans import enter_orphans
 from pillion.server.owner import OwnerRecord, look_at
@@ -274,3 +275,29 @@ def test_the_search_is_part_of_the_sweeps(scene: Scene, raw: redis.Redis) -> Non
     hold(raw, job("a"))
     scene.reaper._tick()
     assert raw.hkeys("pl:owners") == [GONE.encode()]
+
+
+# -- jobs that have to run alone -------------------------------------------------------------------
+
+
+def cautious_reaper(storage: Storage) -> Reaper:
+    config = Config()
+    return Reaper(storage, config, ME, Reports(config), on_suspects=Caution(storage).look)
+
+
+def test_a_suspect_of_old_is_none_any_more(storage: Storage, raw: redis.Redis) -> None:
+    """Another ran it, or somebody deleted it: nobody has struck it off, and all would be cautious for ever."""
+    raw.sadd("pl:suspects", "forgotten", "killer")
+    raw.set("pl:recovered:killer", 2)
+    cautious_reaper(storage)._tick()
+    assert raw.smembers("pl:suspects") == {b"killer"}
+
+
+def test_a_list_of_suspects_that_is_none_does_not_keep_jobs_from_coming_back(
+    storage: Storage, raw: redis.Redis
+) -> None:
+    raw.set("pl:suspects", "not a set")
+    list_owner(raw, record=neighbour())
+    hold(raw, job("a"))
+    cautious_reaper(storage)._tick()
+    assert run_order(raw) == [job("a")]

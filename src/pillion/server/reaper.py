@@ -17,12 +17,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
 from pillion.config import Config
-from pillion.errors import RedisError, RedisUnavailable
+from pillion.errors import RedisError, RedisRefused, RedisUnavailable
 from pillion.server.give_back import POISON_AT, POISON_IN_COMPANY_AT, GiveBack, OwnerLives, Recovery
 from pillion.server.lease_watch import LeaseWatch
 from pillion.server.orphans import enter_orphans
@@ -142,11 +143,19 @@ class Reaper:
     def _recover_queues(self, queues: Sequence[str], identity: str, tally: _Tally, *, force: bool) -> None:
         back = self._give_back
         self._each(queues, tally, lambda queue: back.claim_waiting(queue, identity, force=force))
-        suspects = self._each(queues, tally, lambda queue: back.suspects(queue, identity))
-        limit = POISON_AT if sum(suspects) <= 1 else POISON_IN_COMPANY_AT
+        suspects = sum(self._each(queues, tally, lambda queue: back.suspects(queue, identity)))
+        limit = POISON_IN_COMPANY_AT if self._in_company(identity, suspects) else POISON_AT
         self._each(
             queues, tally, lambda queue: tally.jobs.extend(back.inflight(queue, identity, limit=limit, force=force))
         )
+
+    def _in_company(self, identity: str, suspects: int) -> bool:
+        """Whether there were several suspects with it when it died; some may have been given back by now."""
+        if suspects > 1:
+            with suppress(RedisRefused):  # memory is full, perhaps: what matters is that they go back
+                self._storage.run(reap.note_company(identity))
+            return True
+        return suspects == 1 and self._storage.run(reap.had_company(identity))
 
     def _each(self, queues: Sequence[str], tally: _Tally, step: Callable[[str], T]) -> list[T]:
         """Take a step for each queue of an owner. One that cannot be written must not hold up the others."""
@@ -219,8 +228,8 @@ class Reaper:
 
     def _tick(self) -> float:
         try:
-            if self._on_suspects is not None and self._storage.run(reap.any_suspects()):
-                self._on_suspects()
+            if self._on_suspects is not None:
+                self._look_for_suspects(self._on_suspects)
             if self.may_look():
                 self.sweep()
                 self._search()
@@ -228,6 +237,25 @@ class Reaper:
         except RedisError:
             self.distrust_leases()
             raise
+
+    def _look_for_suspects(self, on_suspects: Callable[[], object]) -> None:
+        """Call it if there are jobs that have to run alone. No fault of their list may hold up the reaper."""
+        try:
+            if self._storage.run(reap.any_suspects()):
+                self._forget_suspects()
+                on_suspects()
+        except RedisUnavailable:
+            raise
+        except RedisError as exc:
+            self._reporter.report(exc, {"context": "Cannot see which jobs have to run alone"})
+
+    def _forget_suspects(self) -> None:
+        """Strike off those whose recoveries count no more: nobody has seen how they ended, or they were deleted."""
+        names = self._storage.run(reap.suspects())
+        counts = self._storage.run(reap.recovery_counts(names)) if names else []
+        for name, count in zip(names, counts, strict=True):
+            if not count:
+                self._storage.run(reap.absolve(name))
 
     def may_look(self) -> bool:
         """Whether it is for this process to look at all owners now. Raises RedisError."""

@@ -87,6 +87,11 @@ def recoveries(jid: str) -> str:
     return f"pl:recovered:{jid}"
 
 
+def company(identity: str) -> str:
+    """String that exists if several of the jobs that a dead process held may have been its death."""
+    return f"pl:company:{identity}"
+
+
 def iteration(jid: str) -> str:
     """Hash with how far an iterable job has come (wire-format 10)."""
     return f"it-{jid}"

@@ -53,7 +53,7 @@ def retire(identity: str, queues: Iterable[str], *, force: bool) -> Op[int]:
     1 struck off, 0 it still holds jobs, OWNER_LIVES its lease runs (never with `force`).
     """
     held = chain.from_iterable((keys.inflight(name, identity), keys.waiting(name, identity)) for name in queues)
-    names = (keys.OWNERS, keys.alive(identity), keys.PROCESSES, *held)
+    names = (keys.OWNERS, keys.alive(identity), keys.PROCESSES, keys.company(identity), *held)
     return call("retire", names, (identity, int(force)), int)
 
 
@@ -129,6 +129,16 @@ def any_suspects() -> Op[bool]:
 def absolve(job_key: str) -> Op[int]:
     """A suspect has ended without killing its process."""
     return Op(("SREM", SUSPECTS, job_key), int)
+
+
+def note_company(identity: str) -> Op[bool]:
+    """Note that several jobs in the hands of a dead owner may have been its death."""
+    return Op(("SET", keys.company(identity), 1, "EX", keys.RECOVERY_TTL_S), bool)
+
+
+def had_company(identity: str) -> Op[bool]:
+    """Whether that was noted."""
+    return Op(("EXISTS", keys.company(identity)), bool)
 
 
 def was_recovered(job_key: str) -> Op[bool]:
