@@ -74,8 +74,9 @@ def dumps(value: object) -> bytes:
 
 def dumps_inside(value: str | list[Any]) -> bytes | None:
     """What `dumps` writes for a text or a list that is directly inside of a map; None if that needs its slow path."""
+    kind = _kind_of(value)
     try:
-        return _encode(value) if type(value) is str or _is_plain(value, MAX_DEPTH - 1) else None
+        return _encode(value) if kind is str or (kind is list and _is_plain(value, MAX_DEPTH - 1)) else None
     except ValueError:  # half a surrogate pair, which `dumps` refuses in its own words
         return None
 

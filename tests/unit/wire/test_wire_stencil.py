@@ -55,6 +55,19 @@ def test_what_needs_the_slow_path_is_written_alike(args: Any) -> None:
     assert Stencil(payload).fill(args, JID) == dumps({**payload, "args": args, "jid": JID})
 
 
+class Text(str):
+    """As some libraries make it: text that knows where it comes from."""
+
+
+class Pile(list[Any]):
+    """The same for lists."""
+
+
+def test_subclasses_of_text_and_lists_are_written_as_those() -> None:
+    payload: dict[str, Any] = {"class": "A", "args": [], "jid": "-"}
+    assert Stencil(payload).fill(Pile([1]), Text(JID)) == dumps({**payload, "args": [1], "jid": JID})
+
+
 @pytest.mark.parametrize(
     "args", [[float("nan")], ["\ud800"], [object()], nested(100)], ids=["nan", "surrogate", "object", "deep"]
 )
