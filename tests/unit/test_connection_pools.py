@@ -354,6 +354,15 @@ def test_short_commands_go_out_in_one_piece_and_long_ones_are_not_copied():
     assert len(pack([("SADD", "queues", "a"), ("LPUSH", "queue:a", "x" * 70_000)])) == 2
 
 
+def test_many_short_commands_go_out_in_few_pieces_however_many_there_are():
+    commands = [("SET", f"key:{number}", "x" * 40) for number in range(10_000)]
+    commands[5_000] = ("SET", "key:long", "x" * 70_000)
+    pieces = pack(commands)
+    assert len(pieces) < 20
+    assert b"".join(pieces) == b"".join(pack([command])[0] for command in commands)
+    assert max(map(len, pieces)) < 70_100  # the long one has its piece for itself
+
+
 def test_what_cannot_be_packed_is_an_error_of_redis_py_as_before():
     commands: Any = [("SET", "key", None)]
     with pytest.raises(redis.DataError):
