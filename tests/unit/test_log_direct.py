@@ -75,25 +75,26 @@ def records(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def run(payload: dict[str, Any] = PAYLOAD) -> None:
-    """The lines of one job, while pytest does not listen."""
+def run(payload: dict[str, Any] = PAYLOAD) -> bool:
+    """The lines of one job, while pytest does not listen. Returns what `start` says."""
     root = logging.getLogger()
     all_handlers = root.handlers
     root.handlers = [each for each in all_handlers if not type(each).__module__.startswith("_pytest.")]
     try:
-        log_lines(payload)
+        return log_lines(payload)
     finally:
         root.handlers = all_handlers
 
 
-def log_lines(payload: dict[str, Any]) -> None:
+def log_lines(payload: dict[str, Any]) -> bool:
     job_log = log.JobLog(logging.getLogger("pillion"), OPTIONS)
     token = job_log.enter(payload)
     facts = job_log.context(payload)
-    job_log.start(facts)
+    wants_cpu = job_log.start(facts)
     job_log.done(facts, 0.12345, 0.0012345678)
     job_log.fail(facts, 7, 0)
     job_log.leave(token)
+    return wants_cpu
 
 
 def lines(level: str, log_format: str, stream: io.StringIO, environ: dict[str, str], **options: Any) -> str:
@@ -271,3 +272,25 @@ class TestLineThatCannotBeWritten:
         log.setup("info", "json", stream, {})
         run({**PAYLOAD, "tags": [{1}], "jid": 5})
         assert json.loads(stream.getvalue().splitlines()[0])["ctx"]["tags"] == ["{1}"]
+
+
+class TestProcessorTime:
+    """`start` says whether it is worth its measuring: a text line has no room for it."""
+
+    @pytest.mark.parametrize(("log_format", "shown"), [("text", False), ("json", True)])
+    def test_is_asked_for_by_the_json_line(self, root, log_format: str, shown: bool):
+        log.setup("info", log_format, io.StringIO(), {})
+        assert run() is shown
+
+    def test_is_asked_for_by_whoever_else_listens(self, root):
+        log.setup("info", "text", io.StringIO(), {})
+        with of_the_root(Keep()):
+            assert run()
+
+    def test_left_out_where_it_is_unknown(self, root):
+        log.setup("info", "json", stream := io.StringIO(), {})
+        job_log = log.JobLog(logging.getLogger("pillion"), OPTIONS)
+        job_log.done({}, 0.5, None)
+        line = json.loads(stream.getvalue())
+        assert line["duration"] == 0.5
+        assert "cpu_s" not in line

@@ -118,9 +118,10 @@ class Processor:
 
     def _run_logged(self, definition: JobDefinition, payload: dict[str, Any], slot: Slot) -> None:
         facts = self._log.context(payload)
-        self._log.start(facts)
-        began, cpu_began = perf_counter(), time.thread_time()
-        tell: Callable[[dict[str, Any], float, float], None] | None = self._log.fail
+        # Two system calls for each job, so only if somebody sees the result; a text line has no room for it.
+        cpu_began = time.thread_time() if self._log.start(facts) else None
+        began = perf_counter()
+        tell: Callable[[dict[str, Any], float, float | None], None] | None = self._log.fail
         try:
             self._run(definition, payload, slot)
             tell = self._log.done
@@ -130,7 +131,8 @@ class Processor:
             raise
         finally:
             if tell is not None:
-                tell(facts, perf_counter() - began, time.thread_time() - cpu_began)
+                elapsed_s = perf_counter() - began
+                tell(facts, elapsed_s, None if cpu_began is None else time.thread_time() - cpu_began)
 
     def _reschedule(self, payload: dict[str, Any]) -> Outcome:
         again = for_queue(payload, int(self._now_s() * 1000))
