@@ -29,6 +29,8 @@ The two at the top derive from BaseException so that a job's `except Exception` 
 
 from __future__ import annotations
 
+import math
+
 
 class PillionError(Exception):
     """Base of every error that Pillion raises on purpose."""
@@ -177,5 +179,7 @@ class Postponed(Interrupted):
     """Raised by a job that stops early and wants to run again in `delay_s` seconds; no retry is spent."""
 
     def __init__(self, delay_s: float, reason: str = "") -> None:
+        if not math.isfinite(delay_s):
+            raise ValueError(f"delay_s: expected a number of seconds, got {delay_s}: the job would never run again")
         self.delay_s = delay_s
         super().__init__(reason or f"to run again in {delay_s:g} s")

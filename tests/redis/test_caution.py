@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -96,6 +97,25 @@ def test_suspects_never_run_beside_others(engine: Engine, raw: redis.Redis) -> N
     assert min(held) == 1, "what was taken meanwhile went back"
     assert not raw.exists("pl:suspects"), "they have ended, and nobody died"
     assert engine.reports == []
+
+
+def test_a_job_that_was_admitted_is_seen_to_have_begun_now(engine: Engine, raw: redis.Redis) -> None:
+    seen: list[int] = []
+
+    class Watched(module.Caution):
+        def admit(self, *args: Any) -> bool:
+            admitted = super().admit(*args)
+            assert engine.manager is not None
+            seen.extend(entry.run_at for entry in engine.manager.work())  # as a heartbeat just then
+            return admitted
+
+    engine.job("Short", lambda n: None)
+    engine.start(caution=Watched(engine.storage))
+    warned(engine)
+    raw.lpush("queue:default", short(1))
+    until(lambda: raw.get("stat:processed") == b"1")
+    assert seen
+    assert min(seen) >= time.time() - 60
 
 
 def test_others_do_not_wait_for_ever_for_a_suspect(

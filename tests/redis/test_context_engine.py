@@ -58,6 +58,20 @@ def test_a_postponed_job_without_a_queue_comes_back_to_the_one_it_was_taken_from
     assert json.loads(raw.zrange("schedule", 0, 0)[0])["queue"] == "default"
 
 
+@pytest.mark.parametrize("delay_s", [float("nan"), float("inf"), -float("inf")])
+def test_a_delay_that_never_ends_is_an_error_of_the_job(engine, raw, delay_s):
+    """Redis refuses nan for as long as the process lives, and keeps what is due at infinity for ever."""
+
+    def later():
+        raise Postponed(delay_s)
+
+    engine.job("Later", later)
+    raw.lpush("queue:default", payload("Later"))
+    engine.start()
+    until(lambda: raw.zcard("retry") == 1)
+    assert not raw.exists("schedule", engine.inflight())
+
+
 def test_each_async_job_sees_its_own_facts_and_none_of_the_variables_of_the_one_before(engine, raw):
     seen, done = [], threading.Event()
 

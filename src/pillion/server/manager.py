@@ -190,6 +190,7 @@ class Manager:
 
     def _may_start(self, unit: UnitOfWork, slot: Slot) -> bool:
         """Whether a cautious process may start this job now. If not it is handed back."""
+        slot.started_at = time.time()  # it is seen as running from its admission on
         if self._caution.admit(unit, slot, self._stopping):
             return True
         with self._reporting("Could not hand back a job that must not run beside another"):
