@@ -30,6 +30,7 @@ The two at the top derive from BaseException so that a job's `except Exception` 
 from __future__ import annotations
 
 import math
+from typing import cast
 
 
 class PillionError(Exception):
@@ -179,6 +180,8 @@ class Postponed(Interrupted):
     """Raised by a job that stops early and wants to run again in `delay_s` seconds; no retry is spent."""
 
     def __init__(self, delay_s: float, reason: str = "") -> None:
+        if not isinstance(cast("object", delay_s), int | float):
+            raise ConfigError("delay_s", "a number of seconds", delay_s)
         if not math.isfinite(delay_s):
             raise ValueError(f"delay_s: expected a number of seconds, got {delay_s}: the job would never run again")
         self.delay_s = delay_s

@@ -10,7 +10,7 @@ from pillion.config import Config
 from pillion.jobs.breaker import WINDOW_S, Breaker, WhenOpen
 from pillion.jobs.lock import LOCK_TIMEOUT_S, Lock
 from pillion.jobs.once import ONCE_TTL_S, Once
-from pillion.middleware.current import Source, carry
+from pillion.middleware.current import Source, carry, slots_of
 from pillion.wire.error_names import ErrorList
 
 
@@ -48,6 +48,7 @@ def persist(*sources: Source) -> None:
     Call it once, with all of them, in a module that is imported where jobs are pushed and where they run. The order
     is that on the wire: see `pillion.middleware.current`. Raises ConfigError.
     """
+    slots_of(sources)  # so that a mistake is reported here, not at the first push
 
     def block(config: Config) -> None:
         carry(config, *sources)

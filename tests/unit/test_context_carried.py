@@ -290,6 +290,18 @@ class TestBulkWithContexts:
             note.bulk_perform_async_with_contexts([1], arguments=lambda n: [n], context=lambda _: {"user": object()})
         assert home.sent.trips == []
 
+    @pytest.mark.parametrize(
+        ("arguments", "context_of", "message"),
+        [
+            ([1], lambda _: {}, "arguments: expected a function"),
+            (lambda n: n, {"user": "ann"}, "context: expected a function that is called"),
+            (lambda n: n, lambda _: "ann", "context: expected a function that returns a map"),
+        ],
+    )
+    def test_what_is_no_function_is_refused(self, note, arguments, context_of, message):
+        with pytest.raises(ConfigError, match=message):
+            note.bulk_perform_async_with_contexts([1], arguments=arguments, context=context_of)
+
 
 class TestLines:
     """What the formatters make of it; start, done and fail are lines of their own kind."""

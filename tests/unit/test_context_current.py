@@ -10,6 +10,7 @@ from contextvars import ContextVar
 import pytest
 from own_home import OwnHome
 
+from pillion import persist
 from pillion.errors import ComplexArgument, ConfigError
 from pillion.middleware import CurrentAttributes, carry
 from pillion.middleware.current import read_attributes
@@ -33,6 +34,20 @@ def home(current):
     home = OwnHome()
     carry(home.settings, current)
     return home
+
+
+def test_each_attribute_needs_a_default(current):
+    with pytest.raises(ConfigError, match=r"Trace\.span: expected a default"):
+
+        class Trace(CurrentAttributes):
+            span: str
+            depth: int = 0
+
+    class Further(current):
+        tenant: str
+        _note: str
+
+    assert Further.tenant == "public"
 
 
 def cattrs(payload):
@@ -232,6 +247,10 @@ class TestSeveral:
     def test_anything_else_is_refused(self, source):
         with pytest.raises(ConfigError, match="CurrentAttributes classes, or maps of names to ContextVars"):
             carry(OwnHome().settings, source)
+
+    def test_persist_refuses_it_at_once(self):
+        with pytest.raises(ConfigError, match="got 'Current'"):
+            persist("Current")
 
     def test_nothing_and_a_second_call_are_refused(self, current):
         home = OwnHome()

@@ -108,6 +108,11 @@ def test_a_subclass_of_an_iterable_job_is_one_with_its_own_arguments(base):
     assert Letters.__job__.signature.maximum == 0
 
 
+def test_a_setting_has_its_unit_in_its_name(base):
+    with pytest.raises(ConfigError, match="expected the name max_iteration_runtime_s"):
+        type("Letters", (base,), {"max_iteration_runtime": 300})
+
+
 def test_both_methods_take_the_same_arguments():
     with pytest.raises(ConfigError, match=r"Letters\.build_enumerator: expected to take what each_iteration takes"):
 

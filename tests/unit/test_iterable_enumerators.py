@@ -49,6 +49,12 @@ def test_a_cursor_of_something_else_is_refused(cursor, tmp_path):
             make()
 
 
+@pytest.mark.parametrize("items", [{1, 2}, frozenset("ab")])
+def test_a_set_cannot_be_counted(items):
+    with pytest.raises(ConfigError, match="counted: expected the same order each time"):
+        counted(items, None)
+
+
 def test_any_iterable_counted():
     pairs = resumes_everywhere(lambda cursor: counted((letter for letter in "abc"), cursor))
     assert pairs == [("a", 0), ("b", 1), ("c", 2)]

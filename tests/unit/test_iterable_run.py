@@ -266,3 +266,8 @@ def test_closing_what_cannot_be_closed_does_nothing():
     run = Run(TenItems())
     run.job.build_enumerator = lambda *, cursor: iter([(1, 1)])
     run().close()
+
+
+def test_a_length_of_time_in_words_is_refused_where_it_is_raised():
+    with pytest.raises(ConfigError, match="delay_s: expected a number of seconds, got '1m'"):
+        Postponed("1m")

@@ -41,12 +41,15 @@ def refuse_perform(owner: type, root: type) -> None:
 
 
 def check_settings(owner: type) -> None:
-    """Raise ConfigError for a setting of the class that is no number of seconds."""
+    """Raise ConfigError for a setting of the class that is no number of seconds, or lacks the `_s` of its name."""
     for name in _SECONDS:
         value = getattr(owner, name)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (is_number and value >= 0) and not (value is None and name == "max_iteration_runtime_s"):
             raise ConfigError(f"{owner.__qualname__}.{name}", "seconds, 0 or more", value)
+        short = name.removesuffix("_s")
+        if isinstance(vars(owner).get(short), int | float):
+            raise ConfigError(f"{owner.__qualname__}.{short}", f"the name {name}", f"{short} = {vars(owner)[short]}")
 
 
 def marked(perform: Callable[..., Any], owner: type) -> Callable[..., Any]:

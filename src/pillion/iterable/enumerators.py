@@ -78,7 +78,7 @@ def sequence(items: Sequence[Item], cursor: int | None) -> Enumerator[Item, int]
     Raises ConfigError for what has no positions (a set, a generator) and for text.
     """
     if not isinstance(cast("object", items), Sequence) or isinstance(items, str | bytes):
-        hint = "Make it a list in a fixed order, or use counted() for another iterable."
+        hint = "Make it a list in a fixed order: sorted(...) for a set. counted() takes other iterables."
         raise ConfigError("sequence", "a list, tuple or range", items, hint)
     start = position(cursor)
     pairs = ((items[index], index) for index in range(start, len(items)))
@@ -88,8 +88,11 @@ def sequence(items: Sequence[Item], cursor: int | None) -> Enumerator[Item, int]
 def counted(items: Iterable[Item], cursor: int | None) -> Enumerator[Item, int]:
     """The items of any iterable that has the same order each time. Cursor: how many came before.
 
-    To resume it takes and drops the items before the cursor, so that must be cheap.
+    To resume it takes and drops the items before the cursor, so that must be cheap. Raises ConfigError for a set.
     """
+    if isinstance(items, set | frozenset):
+        hint = "A set of texts has another order in each process: use sequence(sorted(...), cursor)."
+        raise ConfigError("counted", "the same order each time", items, hint)
     start = position(cursor)
     pairs = islice(enumerate(items), start, None)
     return Enumerator(((item, index) for index, item in pairs), lambda: None)

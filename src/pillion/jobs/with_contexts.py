@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 from pillion.ambient import Fact, as_keys
 from pillion.client import AsyncClient, Client
 from pillion.client.bulk import BATCH_SIZE, SCHEDULED_BATCH_SIZE
+from pillion.errors import ConfigError
 from pillion.jobs.calls import Jids, Pusher
 from pillion.wire.timestamps import Interval
 
@@ -111,9 +112,14 @@ def _due(client: Client | AsyncClient, when: Interval | None) -> Mapping[str, An
 def _items(
     pusher: Pusher, objs: Iterable[T], arguments: Callable[[T], Any], context: ContextOf[T], due: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
+    for name, function in (("arguments", arguments), ("context", context)):
+        if not callable(function):
+            raise ConfigError(name, "a function that is called with each object", function)
     for obj in objs:
-        keys = as_keys(context(obj))
-        yield {**pusher.options, **keys, **due, "args": _list(arguments(obj)), "class": pusher.job}
+        facts = context(obj)
+        if not isinstance(cast("object", facts), Mapping):
+            raise ConfigError("context", 'a function that returns a map, such as {"user": "ann"}', facts)
+        yield {**pusher.options, **as_keys(facts), **due, "args": _list(arguments(obj)), "class": pusher.job}
 
 
 def _list(arguments: Any) -> Sequence[Any]:

@@ -16,6 +16,8 @@ So the order of the classes counts: the first one is `cattr`, the second `cattr_
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
@@ -45,6 +47,9 @@ class _Attributes(type):
         inherited: dict[str, Any] = {}
         for base in reversed(bases):
             inherited.update(getattr(base, "__declared__", _NOTHING))
+        for missing in _annotated(made) - namespace.keys() - inherited.keys():
+            hint = f"Write `{missing}: ... = None`, if nothing else fits."
+            raise ConfigError(f"{name}.{missing}", "a default", "none", hint)
         type.__setattr__(made, "__declared__", {**inherited, **own})
         type.__setattr__(made, "__values__", ContextVar(f"pillion_{name}", default=_NOTHING))
         return made
@@ -67,6 +72,17 @@ class _Attributes(type):
 
     def __dir__(cls) -> Iterable[str]:
         return [*super().__dir__(), *cls.__declared__]
+
+
+def _annotated(made: type) -> set[str]:
+    """The names that the class itself annotates, without those that begin with an underscore."""
+    if sys.version_info >= (3, 14):  # annotations may name what is not defined yet
+        import annotationlib
+
+        names = annotationlib.get_annotations(made, format=annotationlib.Format.FORWARDREF)
+    else:
+        names = inspect.get_annotations(made)
+    return {name for name in names if not name.startswith("_")}
 
 
 def _is_attribute(name: str, value: object) -> bool:
@@ -107,14 +123,19 @@ def carry(config: Chains, *sources: Source) -> None:
     `sources` are CurrentAttributes classes, or maps of names to ContextVars. Call it once, with all of them, on
     the pushing and on the running side alike. Raises ConfigError for anything else, and for a second call.
     """
-    if not sources:
-        raise ConfigError("persist", "at least one CurrentAttributes class, or map of ContextVars", "none")
-    slots = [_Slot(f"cattr_{index}" if index else "cattr", _carrier(source)) for index, source in enumerate(sources)]
+    slots = slots_of(sources)
     if any(isinstance(entry.factory, _Load) for entry in config.server_middleware):
         raise ConfigError("persist", "one call with all classes: their order is that on the wire", sources)
     config.client_middleware.prepend(_LoadForPush(slots))
     config.client_middleware.add(_Save(slots))
     config.server_middleware.prepend(_Load(slots))
+
+
+def slots_of(sources: Sequence[Source]) -> list[_Slot]:
+    """Each source with its key in the payload. Raises ConfigError for what cannot be carried."""
+    if not sources:
+        raise ConfigError("persist", "at least one CurrentAttributes class, or map of ContextVars", "none")
+    return [_Slot(f"cattr_{index}" if index else "cattr", _carrier(source)) for index, source in enumerate(sources)]
 
 
 class Chains(Protocol):
@@ -169,14 +190,13 @@ class _OfVars:
 
 
 def _carrier(source: object) -> _Carrier:
-    given = repr(source)
     if isinstance(source, _Attributes):
         return _OfClass(cast("type[CurrentAttributes]", source))
     if isinstance(source, Mapping):
         variables = dict(cast("Mapping[str, Any]", source))
         if all(isinstance(variable, ContextVar) for variable in variables.values()):
             return _OfVars(variables)
-    raise ConfigError("persist", "CurrentAttributes classes, or maps of names to ContextVars", given)
+    raise ConfigError("persist", "CurrentAttributes classes, or maps of names to ContextVars", source)
 
 
 @contextmanager
@@ -209,7 +229,7 @@ class _Slot:
             kind = type(offender.value).__qualname__
             raise ComplexArgument(
                 f"{self.key}{offender.path}: current attributes are stored in the payload, so they must be plain JSON, "
-                f"but this one is a {kind}. Keep its id, and look it up in the job."
+                f"but here is one of type {kind}. Keep its id, and look it up in the job."
             )
         payload[self.key] = dict(values)
 
