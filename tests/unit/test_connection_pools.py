@@ -192,6 +192,25 @@ def test_a_shutdown_of_one_who_waits_leaves_nobody_in_the_queue_and_loses_no_con
     assert pool.acquire() is taken
 
 
+def test_one_that_comes_back_just_before_somebody_waits_is_not_overlooked(monkeypatch: pytest.MonkeyPatch):
+    pool = threads(size=1, timeout_s=0.05)
+    taken = pool.acquire()
+    monkeypatch.setattr(pool, "_at_once", lambda stock: pool.release(taken))  # nothing there, but now
+    assert pool.acquire() is taken
+
+
+def test_one_that_is_given_at_the_last_moment_is_taken(monkeypatch: pytest.MonkeyPatch):
+    pool = threads(size=1, timeout_s=30)
+    taken = pool.acquire()
+
+    def too_late(event: threading.Event, timeout: float | None = None) -> bool:
+        pool.release(taken)
+        return False
+
+    monkeypatch.setattr(threading.Event, "wait", too_late)
+    assert pool.acquire() is taken
+
+
 def test_a_connection_whose_greeting_was_cut_short_is_not_lent_as_it_is():
     pool = threads(size=1, interrupted=True)
     with pytest.raises(Shutdown):
@@ -238,13 +257,16 @@ def test_disconnect_closes_those_in_use_as_well():
 def test_a_child_after_a_fork_has_places_of_its_own_and_closes_what_it_gives_back_of_its_parents(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    pool = threads(size=1)
-    parents = pool.acquire()
+    pool = threads(size=2)
+    parents, parents_too = pool.acquire(), pool.acquire()
     monkeypatch.setattr(os, "getpid", lambda: parents.pid + 1)
-    own = pool.acquire()
-    assert own is not parents
     pool.release(parents)
     assert not parents.is_open
+    own = pool.acquire()
+    assert own not in (parents, parents_too)
+    assert list(pool._stocks) == [os.getpid()]  # nothing holds the sockets of the parent any more
+    pool.release(parents_too)
+    assert not parents_too.is_open
     pool.release(own)
     assert pool.acquire() is own
 
