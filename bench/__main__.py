@@ -1,5 +1,8 @@
 """`python -m bench`: Pillion beside Ruby Sidekiq and the bare prototype, ratios first.
 
+Takes two minutes. Without Sidekiq on the PATH (Debian's package ruby-sidekiq) Pillion runs beside the prototype alone.
+The figures are also written to bench/out/bench.json. Nothing else should run on the machine meanwhile.
+
 Runs alternate (A B C A B C ...), so that a machine that drifts does it to all; each figure is the
 median, with the smallest and largest in brackets. Ratios are of the runs side by side.
 """
@@ -10,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,14 +28,22 @@ IDLE_S = 10.0
 OUT = Path(__file__).parent / "out"
 
 
-def drains(server: PrivateRedis, jobs: int, rounds: int) -> dict[str, list[float]]:
+def contestants() -> list[Worker]:
+    """Those that can run here."""
+    if shutil.which("sidekiq"):
+        return [PILLION, SIDEKIQ]
+    note("no sidekiq on the PATH (apt-get install ruby-sidekiq): Pillion runs beside the prototype alone")
+    return [PILLION]
+
+
+def drains(server: PrivateRedis, workers: Sequence[Worker], jobs: int, rounds: int) -> dict[str, list[float]]:
     """Jobs per second of each contestant, run by run."""
-    figures: dict[str, list[float]] = {"prototype": [], PILLION.name: [], SIDEKIQ.name: []}
+    figures: dict[str, list[float]] = {name: [] for name in ("prototype", *(worker.name for worker in workers))}
     for number in range(1, rounds + 1):
         note(f"drain of {jobs} no-op jobs, round {number} of {rounds}")
         figures["prototype"].append(prototype(server, jobs))
-        figures[PILLION.name].append(PILLION.drain(server, jobs))
-        figures[SIDEKIQ.name].append(SIDEKIQ.drain(server, jobs // 4))
+        for worker in workers:
+            figures[worker.name].append(worker.drain(server, jobs // 4 if worker is SIDEKIQ else jobs))
     return figures
 
 
@@ -74,7 +86,7 @@ def idle(server: PrivateRedis, worker: Worker) -> dict[str, float]:
             "commands_per_s": (after[0] - before[0] - 1) / IDLE_S,
             "cpu_percent": 100 * (after[1] - before[1]) / IDLE_S,
             "worker_rss_mb": members[-1],
-            "supervisor_rss_mb": members[0] if len(members) > 1 else 0.0,
+            "supervisor_rss_mb": members[0] if len(members) > 1 else 0.0,  # 0: it has none
         }
     finally:
         stop(process)
@@ -118,14 +130,17 @@ def note(text: str) -> None:
 
 def main() -> None:
     """Measure, print, and keep the figures in bench/out/bench.json."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--jobs", type=int, default=100_000, help="jobs in a drain (Sidekiq gets a quarter)")
     parser.add_argument("--rounds", type=int, default=3, help="paired rounds of the drain")
     options = parser.parse_args()
+    workers = contestants()
     with PrivateRedis() as server:
-        rates = drains(server, options.jobs, options.rounds)
-        late = {worker.name: lateness(server, worker, 300) for worker in (PILLION, SIDEKIQ)}
-        costs = {worker.name: idle(server, worker) for worker in (PILLION, SIDEKIQ)}
+        rates = drains(server, workers, options.jobs, options.rounds)
+        late = {worker.name: lateness(server, worker, 300) for worker in workers}
+        costs = {worker.name: idle(server, worker) for worker in workers}
         pushes = push_command(server, 5)
     report(rates, late, costs, pushes)
     OUT.mkdir(exist_ok=True)
@@ -145,9 +160,11 @@ def report(
     pushes: list[float],
 ) -> None:
     """Print the table."""
-    ours, theirs, floor = rates[PILLION.name], rates[SIDEKIQ.name], rates["prototype"]
-    print(f"\n{machine()}; one worker process, 10 threads, log level WARN\n")
-    print(f"no-op drain: Pillion / ruby-sidekiq      {ratio(ours, theirs)}")
+    ours, theirs, floor = rates[PILLION.name], rates.get(SIDEKIQ.name), rates["prototype"]
+    print(f"\n{machine()}; one worker process, 10 threads, log level WARN")
+    print("each figure is the median, with the smallest and the largest run in brackets\n")
+    if theirs is not None:
+        print(f"no-op drain: Pillion / ruby-sidekiq      {ratio(ours, theirs)}")
     print(f"no-op drain: Pillion / bare prototype    {ratio(ours, floor)}")
     for name, values in rates.items():
         print(f"  {name:14} {spread(values)} jobs/s")
@@ -156,11 +173,12 @@ def report(
         print(f"  {name:14} p50 {percentile(values, 0.5):.2f} ms   p99 {percentile(values, 0.99):.2f} ms")
     print("\nidle")
     for name, cost in costs.items():
+        supervisor = f"   supervisor {cost['supervisor_rss_mb']:.1f} MB" if cost["supervisor_rss_mb"] else ""
         print(
             f"  {name:14} {cost['commands_per_s']:.1f} Redis commands/s   {cost['cpu_percent']:.2f} % CPU   "
-            f"worker {cost['worker_rss_mb']:.1f} MB   supervisor {cost['supervisor_rss_mb']:.1f} MB"
+            f"worker {cost['worker_rss_mb']:.1f} MB{supervisor}"
         )
-    print(f"\npillion push from the shell   {spread(pushes, 3)} s")
+    print(f"\n`pillion push` from the shell, from start to exit   {spread(pushes, 3)} s")
 
 
 if __name__ == "__main__":

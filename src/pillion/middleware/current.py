@@ -190,13 +190,14 @@ class _OfVars:
 
 
 def _carrier(source: object) -> _Carrier:
+    given = source
     if isinstance(source, _Attributes):
         return _OfClass(cast("type[CurrentAttributes]", source))
     if isinstance(source, Mapping):
         variables = dict(cast("Mapping[str, Any]", source))
         if all(isinstance(variable, ContextVar) for variable in variables.values()):
             return _OfVars(variables)
-    raise ConfigError("persist", "CurrentAttributes classes, or maps of names to ContextVars", source)
+    raise ConfigError("persist", "CurrentAttributes classes, or maps of names to ContextVars", given)
 
 
 @contextmanager
