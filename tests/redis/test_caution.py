@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
 from engine import Engine, payload, until
-from services import GONE, ReaperScene, hold, job, list_owner
+from services import GONE, ReaperScene, Watch, hold, job, list_owner
 
+from pillion.errors import RedisUnavailable
 from pillion.server import caution as module
 from pillion.server.slot import Slot
 from pillion.server.unit_of_work import UnitOfWork
@@ -94,7 +95,7 @@ def test_suspects_never_run_beside_others(engine: Engine, raw: redis.Redis) -> N
     until(lambda: raw.get("stat:processed") == b"%d" % (CROWD + 3))
     running, held = zip(*seen, strict=True)
     assert set(running) == {1}
-    assert min(held) == 1, "what was taken meanwhile went back"
+    assert min(held) <= 1, "what was taken meanwhile went back"  # 0: it lies in the private list for a moment
     assert not raw.exists("pl:suspects"), "they have ended, and nobody died"
     assert engine.reports == []
 
@@ -116,6 +117,36 @@ def test_a_job_that_was_admitted_is_seen_to_have_begun_now(engine: Engine, raw: 
     until(lambda: raw.get("stat:processed") == b"1")
     assert seen
     assert min(seen) >= time.time() - 60
+
+
+def test_others_go_back_while_a_suspect_runs(engine: Engine, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that was taken with them, at once; and no thread takes one after the other only to hand it back."""
+    monkeypatch.setattr("pillion.server.fetcher.HAND_BACK_AFTER_S", 60.0)  # that is not what brings them back
+    monkeypatch.setattr("pillion.server.prefetch.Pace.batch", lambda self, **_: 20)
+    refused: list[object] = []
+
+    def look() -> None:
+        deadline = time.monotonic() + 2
+        while raw.hlen(engine.inflight()) > 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        done = raw.get("stat:processed")
+        time.sleep(0.2)
+        left.extend((raw.hlen(engine.inflight()), raw.get("stat:processed") == done))
+
+    left: list[int] = []
+    engine.job("Suspect", look)
+    engine.job("Short", lambda n: None)
+    engine.start()
+    assert engine.manager is not None
+    hand_back = engine.manager._fetcher.hand_back
+    monkeypatch.setattr(engine.manager._fetcher, "hand_back", lambda units: (refused.extend(units), hand_back(units)))
+    crowd = [short(n) for n in range(1000)]
+    only = suspect(raw, "killer")
+    warned(engine)
+    raw.lpush("queue:default", *crowd[:500], only, *crowd[500:])
+    until(lambda: raw.get("stat:processed") == b"1001")
+    assert left == [1, True]
+    assert len(refused) <= 8, "twice for each thread that had nothing to do"
 
 
 def test_others_do_not_wait_for_ever_for_a_suspect(
@@ -248,6 +279,124 @@ def test_a_warning_that_comes_while_the_list_is_read_is_not_forgotten(storage: S
     caution.look()
     warner.join(10)
     assert caution.on
+
+
+class Company:
+    """A crew that is busy until somebody asks whether it is."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def busy(self) -> int:
+        was_asked, self.asked = self.asked, True
+        return 0 if was_asked else 1
+
+
+def test_a_suspect_that_came_back_a_moment_after_the_list_was_read_is_known(storage: Storage, raw: redis.Redis) -> None:
+    """The warning comes before the jobs of the dead process. Others start meanwhile: the list is read too early."""
+    caution, company, stopping = module.Caution(storage), Company(), threading.Event()
+    caution.watch(module.Crew(company.busy, lambda: None))
+    caution.warn()
+    assert caution.admit(UnitOfWork("default", 1, short(1)), Slot(stopping.is_set), stopping)
+    assert not company.asked
+    back = UnitOfWork("default", 2, suspect(raw, "killer"))
+    assert caution.admit(back, Slot(stopping.is_set), stopping)
+    assert company.asked
+
+
+def test_a_suspect_is_known_although_another_thread_is_still_reading(storage: Storage, raw: redis.Redis) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    class Slow:
+        def run(self, op: Any) -> Any:
+            entered.set()
+            leave.wait(5)
+            return storage.run(op)
+
+    caution, company, stopping = module.Caution(cast("Storage", Slow())), Company(), threading.Event()
+    caution.watch(module.Crew(company.busy, lambda: None))
+    caution.warn()
+    units = [UnitOfWork("default", 1, short(1)), UnitOfWork("default", 2, suspect(raw, "killer"))]
+    threads = [threading.Thread(target=caution.admit, args=(u, Slot(stopping.is_set), stopping)) for u in units]
+    threads[0].start()
+    assert entered.wait(10)
+    threads[1].start()
+    threads[1].join(0.1)
+    leave.set()
+    for thread in threads:
+        thread.join(10)
+    assert company.asked
+
+
+class Alone:
+    """A process with one suspect and one short job, whose clock goes when told to."""
+
+    def __init__(self, storage: Storage, raw: redis.Redis, waits_s: float = 0.0) -> None:
+        self.watch, self.stopping, self.waits_s = Watch(), threading.Event(), waits_s
+        self.caution = module.Caution(storage, self.watch)
+        self.caution.watch(module.Crew(self.busy, lambda: None))
+        self.suspects = [UnitOfWork("default", n, suspect(raw, f"killer-{n}")) for n in range(2)]
+        self.slots = [Slot(self.stopping.is_set) for _ in range(3)]
+
+    def busy(self) -> int:
+        """Somebody is, for so long."""
+        waited_s, self.waits_s = self.waits_s, 0.0
+        self.watch.now_s += waited_s
+        return int(waited_s > 0)
+
+    def admits(self, number: int) -> bool:
+        """Whether that suspect may run; it has been alone by then."""
+        return self.caution.admit(self.suspects[number], self.slots[number], self.stopping)
+
+    def admits_others(self) -> bool:
+        return self.caution.admit(UnitOfWork("default", 9, short(9)), self.slots[2], self.stopping)
+
+
+@pytest.mark.parametrize(("later_s", "may_start"), [(4.9, False), (5.1, True)])
+def test_others_wait_from_the_start_of_the_suspect_not_from_its_coming(
+    storage: Storage, raw: redis.Redis, later_s: float, may_start: bool
+) -> None:
+    scene = Alone(storage, raw, waits_s=4.0)
+    assert scene.admits(0)
+    scene.watch.now_s += later_s
+    assert scene.admits_others() is may_start
+
+
+def test_when_the_suspect_has_ended_others_start(storage: Storage, raw: redis.Redis) -> None:
+    scene = Alone(storage, raw)
+    assert scene.admits(0)
+    assert not scene.admits_others()
+    scene.caution.ended(scene.suspects[0], scene.slots[0])
+    assert scene.admits_others()
+
+
+def test_the_end_of_one_suspect_lets_nobody_start_beside_the_next(storage: Storage, raw: redis.Redis) -> None:
+    scene = Alone(storage, raw)
+    assert scene.admits(0)
+    scene.watch.now_s += 5.1
+    assert scene.admits(1)
+    scene.caution.ended(scene.suspects[0], scene.slots[0])
+    assert not scene.admits_others()
+
+
+def test_without_redis_what_is_at_hand_runs_and_asks_once_a_second(storage: Storage, raw: redis.Redis) -> None:
+    class Away:
+        asked = 0
+
+        def run(self, op: Any) -> Any:
+            self.asked += 1
+            raise RedisUnavailable("away")
+
+    scene, away = Alone(storage, raw), Away()
+    scene.caution.warn()
+    scene.caution._storage = cast("Storage", away)
+    for _ in range(3):
+        assert scene.admits_others()
+        scene.watch.now_s += 0.4
+    assert away.asked == 1
+    scene.watch.now_s += 1
+    assert scene.admits_others()
+    assert away.asked == 2
 
 
 def test_a_suspect_that_fails_is_none_any_more(engine: Engine, raw: redis.Redis) -> None:

@@ -33,9 +33,10 @@ from pillion.storage.sync import Storage
 
 CAUTIOUS_S = 5.0
 LOOK_S = 0.01  # how long what others might do waits
-# How old the copy of the list may be: right after a death, and later, for each hundred suspects.
-FRESH_S, FRESH_FOR_S = 0.01, CAUTIOUS_S
-STALE_S = 0.1
+# Right after a death the list is read for each job: what that process held is back in its queue within milliseconds.
+FRESH_FOR_S = CAUTIOUS_S
+STALE_S = 0.1  # how old the copy of the list may be later, for each hundred suspects
+OUTAGE_WAIT_S = 1.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,8 +62,10 @@ class Caution:
         self._monotonic = monotonic
         self._crews: list[Crew] = []
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
         self._suspects: frozenset[str] = frozenset()
-        self._read_at = float("-inf")
+        self._read_at = float("-inf")  # when the latest reading began
+        self._next_try = float("-inf")
         self._fresh_until = float("-inf")
         self._closed_until = float("-inf")  # others may not start
         self._alone: Slot | None = None  # because of whom
@@ -76,17 +79,17 @@ class Caution:
 
     def look(self) -> None:
         """Read the list of suspects: cautious if there are any. Raises RedisError."""
+        began_s = self._monotonic()
         names = self._storage.run(reap.suspects())
         with self._lock:  # or a warning that comes just now would be forgotten
             self._suspects = frozenset(names)
-            self._read_at = self._monotonic()
-            self.on = bool(names) or self._read_at < self._fresh_until
+            self._read_at = began_s
+            self.on = bool(names) or began_s < self._fresh_until
 
     def warn(self) -> None:
         """A process died just now, or somebody saw suspects: look closely for a while."""
         with self._lock:
             self._fresh_until = self._monotonic() + FRESH_FOR_S
-            self._read_at = float("-inf")
             self.on = True
 
     # -- for the threads that run jobs -------------------------------------------------------------
@@ -134,16 +137,23 @@ class Caution:
         return bool(self._suspects) and recovery_key(raw) in self._suspects
 
     def _keep_up(self) -> None:
-        """Read the list again if the copy is old. Redis may be away: what is at hand is to run all the same."""
+        """Read the list again if the copy is old. Redis may be away: what is at hand is to run all the same.
+
+        Who comes while another reads waits for that, and reads again if that may have begun too early for him.
+        """
         now_s = self._monotonic()
-        patience_s = FRESH_S if now_s < self._fresh_until else STALE_S * (1 + len(self._suspects) / 100)
-        if now_s - self._read_at < patience_s:
+        fresh = now_s < self._fresh_until
+        oldest_s = now_s if fresh else now_s - STALE_S * (1 + len(self._suspects) / 100)
+        if self._read_at >= oldest_s or now_s < self._next_try:
             return
-        self._read_at = now_s  # one thread reads
-        try:
-            self.look()
-        except RedisError:
-            self.on = bool(self._suspects) or now_s < self._fresh_until
+        with self._reading:
+            if self._read_at >= oldest_s or now_s < self._next_try:
+                return
+            try:
+                self.look()
+            except RedisError:
+                self._next_try = self._monotonic() + OUTAGE_WAIT_S
+                self.on = bool(self._suspects) or now_s < self._fresh_until
 
     def _wait_for_others(self, unit: UnitOfWork, slot: Slot, stopping: threading.Event, until_s: float) -> bool:
         """It waits until `until_s`, not for `_is_closed`: another suspect may come and close anew, again and again."""

@@ -193,6 +193,7 @@ class Manager:
         slot.started_at = time.time()  # it is seen as running from its admission on
         if self._caution.admit(unit, slot, self._stopping):
             return True
+        self._stand_back()  # what came together with it; first, for it was the next
         with self._reporting("Could not hand back a job that must not run beside another"):
             self._fetcher.hand_back([unit])
         self._caution.wait(self._stopping)
