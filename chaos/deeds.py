@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -231,8 +232,9 @@ class Deeds:
         return [_pick(workers, event.pick)] if workers else []
 
     def _kill(self, pids: Sequence[int], why: str) -> None:
-        self.diary.note(pids, why)
+        began = time.monotonic()
         self._signal(pids, "KILL")
+        self.diary.note(pids, why, since=began)
 
     def _freeze(self, pids: Sequence[int]) -> Ending:
         self._signal(pids, "STOP")

@@ -21,7 +21,11 @@ REACHED_AGAIN_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What befell a process, and when. `until` is later than `at` for one that only slept."""
+    """What befell a process, and when.
+
+    `until` is when one that slept woke up; for one that was killed, when it was dead for sure: on a busy machine
+    it may have begun another job between the two.
+    """
 
     pid: int
     why: str
@@ -36,9 +40,9 @@ class Diary:
     fates: list[Fate] = field(default_factory=list)
     troubles: list[tuple[float, float]] = field(default_factory=list)
 
-    def note(self, pids: Iterable[int], why: str, *, lasts: float = 0.0) -> None:
+    def note(self, pids: Iterable[int], why: str, *, since: float | None = None, lasts: float = 0.0) -> None:
         now = time.monotonic()
-        self.fates += [Fate(pid, why, now, now + lasts) for pid in pids]
+        self.fates += [Fate(pid, why, now if since is None else since, now + lasts) for pid in pids]
 
     def trouble(self, lasts: float) -> None:
         now = time.monotonic()

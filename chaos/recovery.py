@@ -22,9 +22,9 @@ def waits(books: Books, diary: Diary) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {why: [] for why in SHOWN}
     for turn in books.turns:
         fate = excuses.of(turn)
-        if fate is None or fate.why not in found or turn.how in ("end", "fail") or turn.started_at > fate.at:
+        if fate is None or fate.why not in found or turn.how in ("end", "fail") or turn.started_at > fate.until:
             continue
-        later = [at for at in starts[turn.key] if at > fate.at]
+        later = [at for at in starts[turn.key] if at > fate.until]
         if later:
             found[fate.why].append(min(later) - fate.at)
     return found

@@ -75,7 +75,7 @@ class Excuses:
     def _excuses(self, fate: Fate, turn: Turn) -> bool:
         closed_at = float("inf") if turn.closed_at is None or turn.how == "cut" else turn.closed_at
         if fate.why in KILLS:
-            return turn.started_at <= fate.at and closed_at >= fate.at - self._grace(fate.at)
+            return turn.started_at <= fate.until and closed_at >= fate.at - self._grace(fate.at)
         if fate.why == causes.STOPPED:
             return closed_at >= fate.at + STOP_TIMEOUT_S - 0.2
         return turn.started_at <= fate.until + WAKES_UP_S and closed_at >= fate.at - self._grace(fate.at)

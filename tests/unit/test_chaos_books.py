@@ -176,3 +176,14 @@ def test_a_worker_that_could_have_told_redis_before_its_deadline_has_no_excuse(b
 def test_a_job_that_ended_long_before_redis_went_away_has_no_excuse(books):
     story = Diary([Fate(100, causes.STOPPED, 6.5, 6.5)], [(4.0, 30.0)])
     assert "unexplained" in judge(books(PUSHED + RUN + AGAIN), census(), story, dict(COUNTED_ONCE)).faults
+
+
+def test_a_process_may_begin_a_job_while_it_is_being_killed(books):
+    fate = Fate(100, causes.WORKER_KILLED, 1.9, 2.2)
+    cut = PUSHED + "2.0 start 100 J 0 0\n" + AGAIN
+    assert verdict(books(cut), fates=(fate,)).faults == {}
+
+
+def test_a_job_that_a_process_began_after_its_death_has_no_excuse(books):
+    fate = Fate(100, causes.WORKER_KILLED, 1.5, 1.6)
+    assert "unexplained" in verdict(books(PUSHED + RUN + AGAIN), fates=(fate,)).faults
