@@ -30,7 +30,7 @@ types: $(DEV) ## mypy and pyright, both strict
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-bench: $(DEV) ## speed beside real Sidekiq and the bare prototype, in one run
+bench: $(DEV) ## speed beside Sidekiq (if it is installed) and the bare prototype, 2 minutes
 	$(BIN)/python -m bench
 
 bench-full: $(DEV) bench/.venv-peers/.installed bench/.venv-arq/.installed ## every peer, 25 minutes: make bench-full BENCH="--only drain --quick"

@@ -25,7 +25,7 @@ def main() -> int:
     given = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing that was started is left
     events = _events(given)
-    repeat = f"python -m chaos --seed {given.seed} --seconds {given.seconds:g}"
+    repeat = f".venv/bin/python -m chaos --seed {given.seed} --seconds {given.seconds:g}"
     repeat += " --sentinel" * given.sentinel + " --calm" * given.calm
     with Screen(Console(), given.seconds) as screen:
         screen.say(f"seed {given.seed}, {given.seconds:g} s, {len(events)} events. To repeat it: {repeat}")

@@ -30,12 +30,16 @@ Pillion beside its peers. This page is written by `make bench-full`; nobody edit
 """
 REPEAT = """## To repeat
 
-`make bench-full` (25 minutes; it may be stopped and goes on where it was) writes this page. A part of it:
-`python -m bench.full --only drain,latency --contestants pillion,celery`. Two runs, and how far their ratios agree:
+`make bench-full` (25 minutes; it may be stopped and goes on where it was) writes this page. `make bench` (2 minutes)
+prints a short part: Pillion beside the prototype, and beside Sidekiq if that is installed. Both want a `redis-server`,
+and a machine on which nothing else runs meanwhile.
 
-    python -m bench.full --out first
-    python -m bench.full --out second
-    python -m bench.full --compare bench/out/first bench/out/second
+A part of it, with what the first `make bench-full` has installed, or two runs and how far their ratios agree:
+
+    .venv/bin/python -m bench.full --only drain,latency --contestants pillion,celery
+    .venv/bin/python -m bench.full --out first
+    .venv/bin/python -m bench.full --out second
+    .venv/bin/python -m bench.full --compare bench/out/first bench/out/second
 """
 
 
