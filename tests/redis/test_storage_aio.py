@@ -148,6 +148,28 @@ def test_a_cancelled_op_does_not_leave_its_reply_to_the_next(own_redis: RedisPro
     with_storage(work, own_redis.url, pool_size=1)
 
 
+def test_a_task_cancelled_between_sending_and_reading_does_not_leave_the_reply_to_the_next(
+    own_redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = redis.asyncio.UnixDomainSocketConnection
+    send = kind.send_packed_command
+
+    async def send_and_no_more(connection: redis.asyncio.Connection, *args: object, **options: object) -> None:
+        await send(connection, *args, **options)  # type: ignore[arg-type]
+        raise asyncio.CancelledError
+
+    async def work(storage: AsyncStorage) -> None:
+        await storage.run(command("PING"))
+        own_redis.pause()  # the reply is late, so that nothing is there to be read when the connection is lent again
+        with monkeypatch.context() as patch, pytest.raises(asyncio.CancelledError):
+            patch.setattr(kind, "send_packed_command", send_and_no_more)
+            await storage.run(command("ECHO", "first"))
+        asyncio.get_running_loop().call_later(0.1, own_redis.resume)
+        assert await storage.run(command("ECHO", "second")) == b"second"
+
+    with_storage(work, own_redis.url, pool_size=1)
+
+
 def test_one_storage_serves_several_event_loops_one_after_the_other(redis_url: str, raw: redis.Redis) -> None:
     storage = open_at(redis_url)
     assert [asyncio.run(storage.run(INCR)) for _ in range(3)] == [1, 2, 3]

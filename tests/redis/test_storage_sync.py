@@ -207,6 +207,28 @@ def test_a_shutdown_in_the_middle_of_an_op_does_not_leave_its_reply_to_the_next(
     assert storage.run(command("GET", "b")) == b"of b"
 
 
+def test_an_interruption_between_sending_and_reading_does_not_leave_the_reply_to_the_next(
+    own_redis: RedisProcess, opened: Callable[..., Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = opened(own_redis.url, pool_size=1)
+    storage.run(command("PING"))
+    own_redis.pause()  # the reply is late, so that nothing is there to be read when the connection is lent again
+    kind = storage.link_connection().__class__
+    send = kind.send_packed_command
+
+    def send_and_no_more(connection: object, *args: object, **options: object) -> None:
+        send(connection, *args, **options)
+        raise Shutdown
+
+    with monkeypatch.context() as patch, pytest.raises(Shutdown):
+        patch.setattr(kind, "send_packed_command", send_and_no_more)
+        storage.run(command("ECHO", "first"))
+    late = threading.Timer(0.1, own_redis.resume)
+    late.start()
+    assert storage.run(command("ECHO", "second")) == b"second"
+    late.join()
+
+
 # -- what Redis refuses -----------------------------------------------------------------------------------
 
 
