@@ -183,8 +183,25 @@ def test_a_block_has_one_connection_for_all_it_does(redis_url: str) -> None:
             first = await client.client_id()
             assert await client.pipeline().client_id().execute() == [first]
         async with storage.connection() as client:
-            await client.pubsub().subscribe("news")
+            subscription = client.pubsub()  # kept: what is thrown away closes by itself
+            await subscription.subscribe("news")
         assert await storage.run(INCR) == 1
+
+    with_storage(work, redis_url, pool_size=1)
+
+
+def test_what_a_block_leaves_open_does_not_reach_the_next_user(redis_url: str) -> None:
+    async def work(storage: AsyncStorage) -> None:
+        async with storage.connection() as client:
+            subscription = client.pubsub()  # kept: what is thrown away closes by itself
+            await subscription.subscribe("news")
+        assert await storage.run(INCR) == 1
+        assert await storage.run(command("PUBSUB", "NUMSUB", "news")) == [b"news", 0]
+        with pytest.raises(ZeroDivisionError):
+            async with storage.connection() as client:
+                await client.execute_command("MULTI")
+                raise ZeroDivisionError
+        assert await storage.run(INCR) == 2
 
     with_storage(work, redis_url, pool_size=1)
 

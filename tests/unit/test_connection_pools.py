@@ -32,6 +32,8 @@ class FakeConnection:
         return self._sock is not None
 
     def connect(self) -> None:
+        if self.is_open:
+            return
         if self.options.get("down"):
             raise redis.ConnectionError("nobody there")
         self.connects += 1
