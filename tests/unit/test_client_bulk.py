@@ -300,3 +300,8 @@ def test_a_bulk_push_writes_the_same_with_middleware_that_does_nothing(extra):
     item = {"class": "Hard", "args": [[1, "ü"], [], [{"k": [1.5, None]}]], **extra}
     assert plain.client().push_bulk(item) == watched.client().push_bulk(item) == ["j1", "j2", "j3"]
     assert plain.sent.trips == watched.sent.trips
+
+
+def test_an_error_in_a_bulk_push_of_wrapped_jobs_names_the_wrapped_one(client):
+    with pytest.raises(ComplexArgument, match=r"^Inner: "):
+        client.push_bulk(bulk([[1], [(2,)]], wrapped="Inner"))
