@@ -11,7 +11,7 @@ WORKERS ?= auto
 .PHONY: help demo test test-on lint types bench bench-full drills chaos chaos-long clean
 
 help: ## show this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUN) ## run thousands of real jobs on an embedded Redis and look at the result
 	$(BIN)/pillion demo

@@ -90,6 +90,9 @@ def measure(
 
 def compared(one: Path, other: Path) -> int:
     """Print both; 1 if a ratio differs by more than 20 %."""
+    for folder in (one, other):
+        if not folder.is_dir():
+            raise SystemExit(f"bench: there is no folder {folder}; a run with `--out first` is in bench/out/first")
     records = [compare.loaded(folder) for folder in (one, other)]
     found = compare.ratios(*records)
     for heading, rows in (("Pillion over the others", found), ("Figures to reach", compare.goals(*records))):
