@@ -66,6 +66,7 @@ class Driver:
         for kind in list(self.world.producers):
             self.world.kill_producer(kind)
         self.world.server.heal()
+        self.world.restart_families()
         with self.world.server.client(PATIENT_S) as raw:
             raw.delete("paused")
             return self._comes_to_rest(raw) or (self._search_for_orphans(raw) and self._comes_to_rest(raw))

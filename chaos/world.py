@@ -57,6 +57,12 @@ class World:
         self.families[name] = self._run([*command, *FLAGS[name]], name, self.server.urls[name], clock)
         self.runs.append(self.families[name])
 
+    def restart_families(self) -> None:
+        """Start those that have gone, as an init system does: one that cannot reach Redis at its boot gives up."""
+        for name, run in list(self.families.items()):
+            if not run.processes:
+                self.start_family(name)
+
     def set_clock(self, name: str, off_s: float) -> None:
         """Let the wall clock of a family be off by so many seconds (chaos/clock)."""
         self._clock(name).touch()
