@@ -117,9 +117,10 @@ def test_a_mail_has_name_text_and_payload():
     assert "Subject: [pillion] queue_size_warning:mail new" in mail
     assert "queue mail has 1500 jobs (limit 1000)" in mail
     assert '"threshold": 1000' in mail
-    assert [line for line in server.commands if line.lower().startswith("rcpt")] == [
-        "rcpt TO:<ann@example.org>",
-        "rcpt TO:<bob@example.org>",
+    commands = [line.lower() for line in server.commands]  # smtplib has written them in both cases
+    assert [line for line in commands if line.startswith("rcpt")] == [
+        "rcpt to:<ann@example.org>",
+        "rcpt to:<bob@example.org>",
     ]
 
 
