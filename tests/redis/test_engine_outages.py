@@ -25,6 +25,19 @@ def engine(own_storage):
     engine.stop(0.0)
 
 
+def _end_a_job_while_redis_is_down(engine, own_redis):
+    entered, leave = threading.Event(), threading.Event()
+    engine.config.concurrency = 1
+    engine.job("Slow", lambda: (entered.set(), leave.wait(30)))
+    with own_redis.client() as client:
+        client.lpush("queue:default", payload("Slow"))
+    engine.start()
+    assert entered.wait(10)
+    own_redis.kill()
+    leave.set()
+    assert engine.reported.acquire(timeout=20)  # the outage was noticed, the outcome is kept
+
+
 def test_jobs_run_after_redis_was_restarted(engine, own_redis):
     ran = threading.Event()
     engine.job("Wake", ran.set)
@@ -36,16 +49,7 @@ def test_jobs_run_after_redis_was_restarted(engine, own_redis):
 
 
 def test_a_job_that_ended_while_redis_was_down_is_acknowledged_afterwards(engine, own_redis):
-    entered, leave = threading.Event(), threading.Event()
-    engine.config.concurrency = 1
-    engine.job("Slow", lambda: (entered.set(), leave.wait(30)))
-    with own_redis.client() as client:
-        client.lpush("queue:default", payload("Slow"))
-    engine.start()
-    assert entered.wait(10)
-    own_redis.kill()
-    leave.set()
-    assert engine.reported.acquire(timeout=20)  # the outage was noticed, the outcome is kept
+    _end_a_job_while_redis_is_down(engine, own_redis)
     own_redis.start()
     with own_redis.client() as client:
         until(lambda: client.get("stat:processed") == b"1" and not client.exists(engine.inflight()))
@@ -53,16 +57,7 @@ def test_a_job_that_ended_while_redis_was_down_is_acknowledged_afterwards(engine
 
 
 def test_a_worker_that_stops_while_redis_is_down_waits_to_say_what_is_finished(engine, own_redis):
-    entered, leave = threading.Event(), threading.Event()
-    engine.config.concurrency = 1
-    engine.job("Slow", lambda: (entered.set(), leave.wait(30)))
-    with own_redis.client() as client:
-        client.lpush("queue:default", payload("Slow"))
-    engine.start()
-    assert entered.wait(10)
-    own_redis.kill()
-    leave.set()
-    assert engine.reported.acquire(timeout=20)
+    _end_a_job_while_redis_is_down(engine, own_redis)
     stopping = threading.Thread(target=engine.stop, args=(60.0,))
     stopping.start()
     own_redis.start()
@@ -73,16 +68,7 @@ def test_a_worker_that_stops_while_redis_is_down_waits_to_say_what_is_finished(e
 
 
 def test_a_worker_that_stops_while_redis_stays_away_leaves_at_its_deadline(engine, own_redis):
-    entered, leave = threading.Event(), threading.Event()
-    engine.config.concurrency = 1
-    engine.job("Slow", lambda: (entered.set(), leave.wait(30)))
-    with own_redis.client() as client:
-        client.lpush("queue:default", payload("Slow"))
-    engine.start()
-    assert entered.wait(10)
-    own_redis.kill()
-    leave.set()
-    assert engine.reported.acquire(timeout=20)
+    _end_a_job_while_redis_is_down(engine, own_redis)
     engine.stop(0.5)
     assert "Leaving without a word to Redis" in engine.reports[-1][1]["context"]
 
