@@ -26,7 +26,7 @@ Pillion beside its peers. This page is written by `make bench-full`; nobody edit
 - The settings of each contestant are in [bench/peers/README.md](../bench/peers/README.md). huey and Sidekiq's free
   edition remove a job before it runs, so they lose the jobs of a killed process, and save the work of acknowledging.
 - Rates are compared, so slow contestants get fewer no-op jobs, and fewer rounds: Pillion, Sidekiq and the floors run 2
-  to 5 times, the others twice.
+  to 9 times, the others 1 to 5 times.
 """
 REPEAT = """## To repeat
 

@@ -54,7 +54,7 @@ class Scenario:
     run: Runner
     floors: dict[str, FloorRunner] = field(default_factory=dict)
     who: Sequence[str] = tuple(each.name for each in ROSTER)
-    rounds: int = 3
+    rounds: int = 5
     peer_rounds: int = 2
     cell_s: float = 3.0
 

@@ -95,6 +95,7 @@ SCENARIOS = (
         {"rate": RATE},
         two_processes,
         FLOORS,
+        peer_rounds=4,
         cell_s=2.4,
     ),
     Scenario(

@@ -65,6 +65,7 @@ SCENARIOS = (
         pushed("single", 20_000),
         {"redis LPUSH": redis_alone(1, 40_000), LPUSH_LOOP: redis_py("single", 20_000)},
         rounds=5,
+        peer_rounds=3,
         cell_s=2.8,
     ),
     Scenario(
@@ -76,7 +77,8 @@ SCENARIOS = (
         FIGURES,
         pushed("bulk", 100_000),
         {"redis LPUSH": redis_alone(1000, 1_000_000), LPUSH_LOOP: redis_py("pipeline", 100_000)},
-        rounds=5,
+        rounds=7,
+        peer_rounds=5,
         cell_s=2.5,
     ),
 )
