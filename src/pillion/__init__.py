@@ -11,11 +11,10 @@ Everything here is loaded when it is first used: `import pillion` brings neither
 the server with it.
 """
 
-from importlib import import_module
-
+from pillion._lazy import lazy_names
 from pillion._version import __version__ as __version__
 
-# What type checkers see; at run time `__getattr__` below loads the same names. The constant is theirs by
+# What type checkers see; at run time `lazy_names` loads the same ones. The constant is theirs by
 # name, and importing it from `typing` would take longer than all the rest of this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,17 +122,5 @@ _HOMES = {
     "toolbox": ("CircuitBreaker", "lock", "once", "persist"),
     "iterable.job": ("IterableJob",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, globals())

@@ -10,9 +10,9 @@
 Each name is loaded when it is first used. Worker processes never need any of this.
 """
 
-from importlib import import_module
+from pillion._lazy import lazy_names
 
-# What type checkers see; at run time `__getattr__` below loads the same names, each when it is first used.
+# What type checkers see; at run time `lazy_names` loads the same ones, each when it is first used.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pillion.api.bulk import Result as Result
@@ -175,17 +175,5 @@ _HOMES = {
         "WorkSet",
     ),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, globals())

@@ -12,7 +12,7 @@ With that plugin, `pillion_mode = fake` in the settings of pytest does the `with
 docs/guides/testing.md.
 """
 
-from importlib import import_module
+from pillion._lazy import lazy_names
 
 # As in pillion/__init__.py.
 TYPE_CHECKING = False
@@ -67,17 +67,5 @@ _HOMES = {
     "shared": ("IdempotentJob",),
     "store": ("FakeQueues",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, globals())
