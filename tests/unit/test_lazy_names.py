@@ -11,7 +11,7 @@ from pillion._lazy import lazy_names
 PACKAGES = ["pillion", "pillion.api", "pillion.testing"]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", [*PACKAGES, "pillion.middleware"])
 def test_every_public_name_can_be_loaded_and_shows_up_in_dir(package):
     module = importlib.import_module(package)
     assert all(getattr(module, name) is not None for name in module.__all__)

@@ -1,7 +1,6 @@
 """Middleware: your code around every push (ClientChain) and around every run (ServerChain)."""
 
-from importlib import import_module
-
+from pillion._lazy import lazy_names
 from pillion.middleware.chain import Chain, ClientChain, ClientMiddleware, Entry, ServerChain, ServerMiddleware
 from pillion.middleware.retry_jobs import RetryJobs
 
@@ -29,19 +28,11 @@ __all__ = [
 ]
 
 # Ready-made middleware is loaded when it is asked for: most processes have none of it.
-_HOME_OF = {
-    "CurrentAttributes": "current",
-    "LogArguments": "log_arguments",
-    "SilenceTransientErrors": "silence",
-    "Timing": "timing",
-    "carry": "current",
+_HOMES = {
+    "current": ("CurrentAttributes", "carry"),
+    "log_arguments": ("LogArguments",),
+    "silence": ("SilenceTransientErrors",),
+    "timing": ("Timing",),
 }
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, globals())
