@@ -267,7 +267,8 @@ class Manager:
     def _stop_hard(self) -> None:
         units = [unit for slot in self._slots if (unit := slot.unit) is not None]
         names = ", ".join(describe(unit.raw) for unit in units)
-        log.warning("Shutdown deadline: handing back %d unfinished jobs: %s", len(units), names)
+        if units:
+            log.warning("Shutdown deadline: handing back %d unfinished jobs: %s", len(units), names)
         try:
             self._fetcher.hand_back(units)
         except RedisError as exc:
