@@ -10,7 +10,7 @@ import pytest
 from engine import Engine, payload, until
 
 from pillion import log
-from pillion.errors import Postponed
+from pillion.errors import Interrupted, Postponed
 from pillion.middleware import LogArguments
 
 VAR = ContextVar("VAR", default="unset")
@@ -45,6 +45,24 @@ def test_a_postponed_job_waits_in_the_schedule_and_no_retry_is_spent(engine, raw
     until(lambda: raw.get("stat:processed") == b"1")
     assert (raw.get("stat:failed"), raw.exists("retry"), engine.reports) == (None, 0, [])
     assert not raw.exists(engine.inflight())
+
+
+@pytest.mark.parametrize(
+    ("wish", "line"),
+    [(Postponed(300, "closed"), ("postponed", "closed")), (Interrupted("halfway"), ("interrupted", "halfway"))],
+)
+def test_a_job_that_comes_again_logs_so_and_no_failure(engine, raw, caplog, wish, line):
+    def later():
+        raise wish if not raw.getset("once", 1) else Postponed(600)
+
+    caplog.set_level("INFO", "pillion")
+    engine.job("Later", later)
+    raw.lpush("queue:default", payload("Later"))
+    engine.start()
+    until(lambda: raw.zcard("schedule") == 1)
+    logged = [(record.message, record.pillion.get("why")) for record in caplog.records if hasattr(record, "pillion")]
+    assert logged[:2] == [("start", None), line]
+    assert "fail" not in [message for message, _ in logged]
 
 
 def test_a_postponed_job_without_a_queue_comes_back_to_the_one_it_was_taken_from(engine, raw):

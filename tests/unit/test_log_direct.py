@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from pillion import log
+from pillion.errors import Postponed
+from pillion.log.record import LineWriter
 
 PAYLOAD = {
     "class": "Order",
@@ -55,7 +57,7 @@ def root() -> Iterator[logging.Logger]:
     root = logging.getLogger()
     level, level_of_jobs = root.level, logging.getLogger(log.JOB_LOGGER).level
     yield root
-    for handler in [each for each in root.handlers if type(each).__module__ == "pillion.log"]:
+    for handler in [each for each in root.handlers if type(each).__module__ == "pillion.log.handler"]:
         root.removeHandler(handler)
     root.setLevel(level)
     logging.getLogger(log.JOB_LOGGER).setLevel(level_of_jobs)
@@ -65,13 +67,13 @@ def root() -> Iterator[logging.Logger]:
 def records(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The messages of all records that anybody makes."""
     made: list[str] = []
-    handle = log.LineWriter.write
+    handle = LineWriter.write
 
     def write(self: Any, message: str, extra: object) -> None:
         made.append(message)
         handle(self, message, extra)
 
-    monkeypatch.setattr(log.LineWriter, "write", write)
+    monkeypatch.setattr(LineWriter, "write", write)
     return made
 
 
@@ -93,6 +95,7 @@ def log_lines(payload: dict[str, Any]) -> bool:
     wants_cpu = job_log.start(facts)
     job_log.done(facts, 0.12345, 0.0012345678)
     job_log.fail(facts, 7, 0)
+    job_log.put_off(facts, 7, 0, Postponed(1, "not now"))
     job_log.leave(token)
     return wants_cpu
 
@@ -111,10 +114,10 @@ class TestSameLine:
         monkeypatch.setattr(time, "time", lambda: 1678729794.253)
         direct = lines("info", log_format, kind(), environ)
         assert records == []
-        assert direct.count("\n") == 3
+        assert direct.count("\n") == 4
         with of_the_logger(Keep()):
             assert lines("info", log_format, kind(), environ) == direct
-        assert records == ["start", "done", "fail"]
+        assert records == ["start", "done", "fail", "postponed"]
 
     @pytest.mark.parametrize("log_format", ["text", "json"])
     def test_with_added_context(self, root, records, monkeypatch, log_format: str):
@@ -127,7 +130,7 @@ class TestSameLine:
 
     def test_of_a_job_with_a_level_of_its_own(self, root, records):
         assert lines("warn", "text", io.StringIO(), {}) == ""
-        assert lines("warn", "text", io.StringIO(), {}, log_level="info").count("\n") == 3
+        assert lines("warn", "text", io.StringIO(), {}, log_level="info").count("\n") == 4
         assert lines("info", "text", io.StringIO(), {}, log_level="error") == ""
 
 
@@ -232,7 +235,7 @@ class TestWhoSeesRecords:
         with watch(keep):
             run()
         run() if watch not in (filter_of_our_handler, formatter_of_our_handler) else None
-        assert keep.seen == ["start", "done", "fail"]
+        assert keep.seen == ["start", "done", "fail", "postponed"]
 
     def test_ours_alone_keeps_its_level(self, root, records):
         stream = io.StringIO()
@@ -251,7 +254,7 @@ class TestWhoSeesRecords:
         first, second = io.StringIO(), io.StringIO()
         log.setup("info", "text", first, {}).setStream(second)
         run()
-        assert (first.getvalue(), second.getvalue().count("\n"), records) == ("", 3, [])
+        assert (first.getvalue(), second.getvalue().count("\n"), records) == ("", 4, [])
 
 
 class TestLineThatCannotBeWritten:

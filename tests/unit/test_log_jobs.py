@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import pytest
 
 from pillion import log
+from pillion.errors import Interrupted, Postponed
+from pillion.log.levels import LevelFilter
 
 
 @dataclass
@@ -35,7 +37,7 @@ def logger(stream):
     made = logging.Logger("test", logging.INFO)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(log.JsonFormatter())
-    handler.addFilter(log._LevelFilter(logging.INFO))
+    handler.addFilter(LevelFilter(logging.INFO))
     made.addHandler(handler)
     return made
 
@@ -164,6 +166,20 @@ class TestStartDoneFail:
         job_log.fail(job_log.context(PAYLOAD), 0.5, 0.25)
         assert [(line["msg"], line["duration"], line["cpu_s"]) for line in lines(stream)] == [("fail", 0.5, 0.25)]
 
+    def test_a_postponed_job_says_when_it_comes_again_and_why(self, logger, stream):
+        job_log = log.JobLog(logger, Options())
+        job_log.put_off(job_log.context(PAYLOAD), 0.5, 0.25, Postponed(60.25, "the shop is closed"))
+        (line,) = lines(stream)
+        assert (line["msg"], line["lvl"], line["duration"]) == ("postponed", "INFO", 0.5)
+        assert (line["ctx"]["again_in_s"], line["ctx"]["why"]) == (60.25, "the shop is closed")
+
+    def test_an_interrupted_job_says_that_it_is_queued_again(self, logger, stream):
+        job_log = log.JobLog(logger, Options())
+        job_log.put_off(job_log.context(PAYLOAD), 0.5, None, Interrupted())
+        (line,) = lines(stream)
+        assert (line["msg"], line["ctx"]["why"]) == ("interrupted", "it goes back to its queue")
+        assert "again_in_s" not in line["ctx"]
+
     def test_enabled_at_info(self, logger):
         assert log.JobLog(logger, Options()).enabled
 
@@ -182,6 +198,15 @@ class TestStartDoneFail:
         job_log = log.JobLog(made, Options())
         job_log.done(job_log.context(PAYLOAD), 0.2341, 0.1)
         assert stream.getvalue().endswith(" class=Order jid=a66f tags=vip elapsed=0.234 INFO: done\n")
+
+    def test_the_text_line_of_a_postponed_job_has_the_reason(self, stream):
+        made = logging.Logger("text", logging.INFO)
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(log.TextFormatter())
+        made.addHandler(handler)
+        job_log = log.JobLog(made, Options())
+        job_log.put_off(job_log.context(PAYLOAD), 0.2341, 0.1, Postponed(60))
+        assert stream.getvalue().endswith(" elapsed=0.234 again_in_s=60 why=to run again in 60 s INFO: postponed\n")
 
 
 class TestLevelOfOneJob:

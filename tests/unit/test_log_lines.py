@@ -164,7 +164,7 @@ class TestSetup:
         logging.getLogger(log.JOB_LOGGER).setLevel(logging.NOTSET)
 
     def test_importing_installs_nothing(self):
-        assert not [each for each in logging.getLogger().handlers if each.__class__.__module__ == "pillion.log"]
+        assert not [each for each in logging.getLogger().handlers if each.__class__.__module__ == "pillion.log.handler"]
 
     def test_sends_any_logger_to_the_stream(self):
         stream = io.StringIO()

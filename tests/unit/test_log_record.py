@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pillion.log_record import LineWriter
+from pillion.log.record import LineWriter
 
 VARYING = {"created", "msecs", "relativeCreated", "lineno"}
 

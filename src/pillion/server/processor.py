@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -125,6 +126,9 @@ class Processor:
         try:
             self._run(definition, payload, slot)
             tell = self._log.done
+        except Interrupted as wish:
+            tell = partial(self._log.put_off, wish=wish)
+            raise
         except BaseException as exc:
             if slot.interrupted and is_shutdown(exc):
                 tell = None  # neither: it is handed back, and the manager says so
@@ -133,6 +137,7 @@ class Processor:
             if tell is not None:
                 elapsed_s = perf_counter() - began
                 tell(facts, elapsed_s, None if cpu_began is None else time.thread_time() - cpu_began)
+            tell = None  # it may hold the error, which holds this frame
 
     def _reschedule(self, payload: dict[str, Any]) -> Outcome:
         again = for_queue(payload, int(self._now_s() * 1000))
