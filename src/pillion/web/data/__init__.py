@@ -1,0 +1,1 @@
+"""What the pages of the dashboard show, and what their buttons do: values in, values out, no markup, no HTTP."""
