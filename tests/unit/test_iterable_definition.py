@@ -73,8 +73,19 @@ def test_a_class_without_either_method_is_a_base(missing):
     del methods[missing]
     half = type("Half", (IterableJob,), methods)
     assert half.__job__.is_abstract
-    with pytest.raises(InvalidJob):
+    with pytest.raises(InvalidJob, match=f"with no {missing} of its own. Define {missing} in it"):
         half.perform_async()
+
+
+def test_pushing_a_class_that_is_marked_abstract_says_so(base):
+    class Whole(base, abstract=True):
+        def build_enumerator(self, *, cursor):
+            return sequence([], cursor)
+
+        def each_iteration(self, item): ...
+
+    with pytest.raises(InvalidJob, match=r"marked with abstract=True\. Push one of"):
+        Whole.perform_async()
 
 
 def test_perform_may_not_be_defined(base):

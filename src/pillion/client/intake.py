@@ -246,12 +246,15 @@ def definition_of(job: object, field: str = "class") -> JobDefinition:
     if not isinstance(definition, JobDefinition):
         raise InvalidJob(field, f"{field}: expected a job or its name, got {_describe(job)}.")
     if definition.is_abstract:
-        raise InvalidJob(
-            field,
-            f"{definition.wire_name} cannot be pushed: it is a base class, without a perform of its own. "
-            "Define perform(self, ...) in it, or push one of its subclasses.",
-        )
+        raise InvalidJob(field, f"{definition.wire_name} cannot be pushed: it is a base class, {_why_base(definition)}")
     return definition
+
+
+def _why_base(definition: JobDefinition) -> str:
+    missing = " and ".join(name for name in definition.factory.__to_define__ if not hasattr(definition.factory, name))
+    if not missing:
+        return "marked with abstract=True. Push one of its subclasses."
+    return f"with no {missing} of its own. Define {missing} in it, or push one of its subclasses."
 
 
 def _job_of(item: object) -> tuple[Any, JobDefinition | None]:

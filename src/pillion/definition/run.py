@@ -32,6 +32,9 @@ class JobRun:
     __payload__: Mapping[str, Any] = _NO_PAYLOAD
     __context__: Any = None
 
+    # What a class must define to be more than a base of others.
+    __to_define__: ClassVar[tuple[str, ...]] = ("perform",)
+
     # Errors of this job that are known and pass by themselves: classes, or their dotted names (F040).
     transient_exceptions: TransientExceptions = ()
 

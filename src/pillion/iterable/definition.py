@@ -11,19 +11,19 @@ from typing import Any
 from pillion.errors import ConfigError
 from pillion.iterable.iteration import Around
 
-_NEEDED = ("build_enumerator", "each_iteration")
+NEEDED = ("build_enumerator", "each_iteration")
 _HOOKS = ("on_start", "on_resume", "on_stop", "on_cancel", "on_complete")
 _SECONDS = ("flush_every_s", "check_cancelled_every_s", "max_iteration_runtime_s")
 
 
 def is_complete(owner: type) -> bool:
     """Whether the class has all it needs; else it is a base for others."""
-    return all(hasattr(owner, name) for name in _NEEDED)
+    return all(hasattr(owner, name) for name in NEEDED)
 
 
 def is_async(owner: type) -> bool:
     """Whether any of its methods has to be awaited: then the job runs on an event loop."""
-    methods = [getattr(owner, name, None) for name in (*_NEEDED, *_HOOKS, "around_iteration")]
+    methods = [getattr(owner, name, None) for name in (*NEEDED, *_HOOKS, "around_iteration")]
     return any(_is_async_function(method) for method in methods)
 
 
@@ -62,7 +62,7 @@ def marked(perform: Callable[..., Any], owner: type) -> Callable[..., Any]:
 
 def signature_of(owner: type) -> inspect.Signature:
     """What a push takes: the parameters of `each_iteration` after the item. Raises ConfigError if the two differ."""
-    build, each = (inspect.signature(getattr(owner, name)) for name in _NEEDED)
+    build, each = (inspect.signature(getattr(owner, name)) for name in NEEDED)
     where = f"{owner.__qualname__}.each_iteration"
     parameters = list(each.parameters.values())
     first_two = [one.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) for one in parameters[:2]]

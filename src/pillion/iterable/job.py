@@ -55,6 +55,7 @@ class IterableJob(Job, Generic[Item, Cursor], abstract=True):
     flush_every_s: ClassVar[float] = 5.0
     check_cancelled_every_s: ClassVar[float] = 0.01
 
+    __to_define__ = definition.NEEDED
     __around__: ClassVar[Around | None] = None
     __iteration__: Iteration | None = None
 
