@@ -8,7 +8,9 @@ import pytest
 from pillion import default, testing
 from pillion.config import Config
 from pillion.default import Default
+from pillion.errors import EmptyQueue
 from pillion.jobs.base import BaseJob, JobDecorator
+from pillion.testing.drain import INLINE
 
 HOME = Default()
 HOME.install(Config())
@@ -67,6 +69,14 @@ def test_nothing_was_pushed():
     assert failure(Charge, 1) == (
         "Expected Charge(1) to be enqueued at least once, but it was not.\nNo Charge is enqueued."
     )
+
+
+def test_in_inline_mode_the_message_says_that_jobs_have_run():
+    with testing.inline(home=HOME):
+        Charge.perform_async(1)
+        assert failure(Charge, 1).endswith(f"No Charge is enqueued.\n{INLINE}")
+        with pytest.raises(EmptyQueue, match="each job has run where it was pushed"):
+            Charge.perform_one()
 
 
 def test_the_message_says_what_is_different():

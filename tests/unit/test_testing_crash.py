@@ -11,7 +11,7 @@ import pytest
 from pillion import testing
 from pillion.config import Config
 from pillion.default import Default
-from pillion.errors import RetryableError
+from pillion.errors import JobArgumentError, RetryableError
 from pillion.jobs.base import BaseJob, JobDecorator
 from pillion.testing.crash.report import ordinal
 
@@ -269,6 +269,13 @@ def test_a_job_without_lines_of_its_own_cannot_be_assessed():
         perform = staticmethod(os.getpid)
 
     assert "not one line" in str(failure(Elsewhere))
+
+
+def test_a_single_argument_instead_of_a_list_is_refused_before_anything_runs():
+    resets = []
+    with pytest.raises(JobArgumentError, match=r"write \[1\]"):
+        testing.crash_at_every_line(Inherits, 1, check=bool, reset=lambda: resets.append(1))
+    assert resets == []
 
 
 # -- what goes wrong otherwise -----------------------------------------------------------------------------

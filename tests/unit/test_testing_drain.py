@@ -10,7 +10,7 @@ import pytest
 from pillion import context, current_context, testing
 from pillion.config import Config
 from pillion.default import Default
-from pillion.errors import EmptyQueue, Interrupted, NotTesting, Postponed, UnknownJobClass
+from pillion.errors import EmptyQueue, Interrupted, JobArgumentError, NotTesting, Postponed, UnknownJobClass
 from pillion.jobs.base import BaseJob, JobDecorator
 
 NUMBERS = itertools.count()
@@ -447,8 +447,15 @@ def test_perform_multiple_finds_a_job_that_is_not_idempotent(shop):
         assert balance == [5]
 
 
+@pytest.mark.parametrize("args", [1, "ab", b"ab", {"id": 1}, None])
+def test_perform_multiple_wants_a_list_of_arguments(shop, args):
+    with pytest.raises(JobArgumentError, match="args: expected the list of all arguments") as refused:
+        testing.perform_multiple(shop.First, args)
+    assert f"write [{args!r}]." in str(refused.value)
+
+
 def test_perform_multiple_refuses_what_a_push_refuses(shop):
-    from pillion.errors import JobArgumentError, PillionError
+    from pillion.errors import PillionError
 
     with pytest.raises(JobArgumentError):
         testing.perform_multiple(shop.First, [1, 2])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pillion.testing.drain import name_of, which
+from pillion.testing.drain import INLINE, name_of, which
 from pillion.testing.modes import current
 from pillion.testing.store import Payload
 from pillion.wire.timestamps import Interval, due_at
@@ -52,6 +52,7 @@ class _Wish:
         self._job, self._args, self._queue, self._within_s = job, list(args), queue, within_s
         self._due_s = None if at is None else due_at(at, mode.clock.now_s())
         self._queues = mode.queues
+        self._is_inline = mode.name == "inline"
         wanted = which(job)
         self.candidates = [entry.payload for entry in mode.queues.waiting(wanted)]
 
@@ -81,6 +82,8 @@ class _Wish:
         lines = [f"Expected {self._described()} to be enqueued {wanted}, but it was {_often(len(found))}."]
         lines += self._list_candidates()
         lines += self._list_others()
+        if self._is_inline:
+            lines.append(INLINE)
         return "\n".join(lines)
 
     def _described(self) -> str:

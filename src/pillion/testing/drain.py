@@ -25,6 +25,10 @@ from pillion.wire.codec import dumps, loads_job
 from pillion.wire.timestamps import to_ms
 
 Wanted = Callable[[Entry], bool]
+INLINE = (
+    "This is inline mode: each job has run where it was pushed, and none is enqueued. "
+    "Look at what they did, or use pillion.testing.fake()."
+)
 
 
 class Drain:
@@ -167,6 +171,8 @@ class Inspection:
         if later:
             in_s = later[0].due_s - self._mode.clock.now_s()
             hint = f" {len(later)} are scheduled, the next in {in_s:.0f} s: pillion.testing.travel(seconds={in_s:.0f})."
+        elif self._mode.name == "inline":
+            hint = f" {INLINE}"
         raise EmptyQueue(f"No {name_of(job)} is due.{hint}")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from pillion.errors import PillionError
+from pillion.errors import JobArgumentError, PillionError
 from pillion.testing.drain import Drain, which
 from pillion.testing.mode import Mode, SwappableHome
 from pillion.testing.modes import entered
@@ -18,13 +18,25 @@ def perform_multiple(job: Any, args: Sequence[Any] = (), *, times: int = 3, drai
     """Run `job` so many times with one payload: the same jid and arguments each time. Assert afterwards.
 
     It runs in a fake mode of its own; unless `drain` is False, the jobs that it pushes are run as well, after
-    each time. What a job raises comes out; wrong arguments raise as in a push.
+    each time. What a job raises comes out; wrong arguments raise as in a push, `args` that
+    are no list JobArgumentError.
     """
+    args = checked_args(args)
     home: SwappableHome = getattr(job, "__home__", None) or job.home
     with entered("fake", home) as mode:
         raw = payload_of(mode, job, args)
         for _ in range(times):
             run_whole(mode, raw, drain=drain)
+
+
+def checked_args(args: object) -> Sequence[Any]:
+    """`args`, if they are a list of arguments; raises JobArgumentError for a single one."""
+    if isinstance(args, Sequence) and not isinstance(args, str | bytes | bytearray):
+        return cast("Sequence[Any]", args)
+    raise JobArgumentError(
+        f"args: expected the list of all arguments, as in the payload, got {args!r:.100}. "
+        f"For a single argument write [{args!r:.100}]."
+    )
 
 
 def payload_of(mode: Mode, job: Any, args: Sequence[Any]) -> bytes:

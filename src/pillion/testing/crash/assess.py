@@ -13,7 +13,7 @@ from pillion.testing.crash.worlds import Ending, Order, ProcessWorld, ThreadWorl
 from pillion.testing.drain import Drain, name_of, which
 from pillion.testing.mode import Mode
 from pillion.testing.modes import entered
-from pillion.testing.performing import payload_of
+from pillion.testing.performing import checked_args, payload_of
 
 TRIES: Final = 3
 BETWEEN_TRIES_S: Final = 3600.0
@@ -50,6 +50,7 @@ def crash_at_every_line(
     A run that raises a RetryableError, for instance as the killed one still has the lock, is tried again an
     hour later by the clock of the test, as a worker would.
     """
+    args = checked_args(args)
     world = (ProcessWorld if isolate == "process" else ThreadWorld)(times_per_line, timeout_s)
     own = OwnCode(job, also, whole_module=whole_module)
     trials = _Trials(job, args, world, own, check, reset, before_run, drain=drain)
