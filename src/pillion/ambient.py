@@ -27,8 +27,9 @@ Fact = str | int | float | bool
 def context(**facts: Fact | None) -> Generator[None]:
     """Inside the block, log lines and the jobs pushed there carry `facts` in addition to those that hold already.
 
-    A fact is a text, a number or a bool; None takes one away. It belongs to this thread or task. What held before
-    comes back at the end of the block, also after an error. Raises ConfigError for what is no fact.
+    A fact is a text, a number or a bool, and its name an identifier; None takes one away. It belongs to this thread
+    or task. What held before comes back at the end of the block, also after an error. Raises ConfigError for what is
+    no fact.
     """
     with carrying(_merged(facts)):
         yield
@@ -61,7 +62,10 @@ def _merged(facts: Mapping[str, Fact | None]) -> dict[str, Fact]:
     return {key: value for key, value in merged.items() if facts.get(key.removeprefix(META), value) is not None}
 
 
-def _checked(name: str, value: object) -> Fact:
+def _checked(name: object, value: object) -> Fact:
+    if not (isinstance(name, str) and name.isidentifier()):  # a map, or `**` of one, may have any
+        hint = "It becomes a key of payloads and log lines. Example: user, project_id."
+        raise ConfigError("context", "names as those of Python's variables", name, hint)
     if type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value)):
         return value  # type: ignore[return-value]
     hint = "It is copied into each payload and log line: pass the name or the id of the thing."

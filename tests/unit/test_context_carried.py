@@ -90,6 +90,16 @@ class TestFacts:
         ):
             pass
 
+    @pytest.mark.parametrize("name", ["", "a b", "1st", "user.id", "a=1\nclass", "x\ud800"])
+    def test_only_identifiers_are_names(self, name):
+        with pytest.raises(ConfigError, match="context: expected names as those of Python's variables"):
+            context(**{name: "ann"}).__enter__()
+        assert current_context() == {}
+
+    def test_an_odd_name_that_a_job_brought_can_be_taken_away(self):
+        with log.carrying({"meta.user.id": 7}), context(**{"user.id": None}):
+            assert current_context() == {}
+
     def test_it_decorates_a_function(self):
         @context(user="ann")
         def look():
@@ -284,6 +294,11 @@ class TestBulkWithContexts:
         note.bulk_perform_async_with_contexts(iter(range(5)), arguments=arguments, context=lambda _: {}, batch_size=2)
         assert calls == [0, 1, 2, 3, 4]
         assert [len(trip) for trip in home.sent.trips] == [2, 2, 2]
+
+    def test_a_name_that_is_no_text_is_refused(self, home, note):
+        with pytest.raises(ConfigError, match="context: expected names as those of Python's variables, got 1"):
+            note.bulk_perform_async_with_contexts([1], arguments=lambda n: [n], context=lambda _: {1: "ann"})
+        assert home.sent.trips == []
 
     def test_wrong_facts_are_refused_before_their_batch_is_sent(self, home, note):
         with pytest.raises(ConfigError, match=r"context\.user"):
