@@ -30,7 +30,6 @@ class Route:
 
     `role` is the least that may use it, None for everybody, also without a login. `confirm`: a POST without
     `confirmed=1` changes nothing and answers with count and samples (`word` to be typed above 100 jobs).
-    `returns` names the view model for the OpenAPI document.
     """
 
     name: str
@@ -63,8 +62,8 @@ SORT: Final = Param(
 ORDER: Final = Param(name="order", kind="choice", default="next", choices=("next", "newest"), summary="Which job first")
 PERIODS: Final = ("1h", "2h", "4h", "8h", "24h", "48h", "72h")
 PERIOD: Final = Param(name="period", kind="choice", default="1h", choices=PERIODS, summary="How far back")
-BY: Final = Param(
-    name="by",
+MEASURE: Final = Param(
+    name="measure",
     kind="choice",
     default="total",
     choices=("total", "runs", "failures", "average"),
@@ -73,7 +72,7 @@ BY: Final = Param(
 WINDOW: Final = Param(name="window", kind="choice", default="", choices=("1h", "24h", "7d"), summary="Failed within")
 PLACE: Final = Param(name="in", kind="text", default="", most=200, summary="Where to look: queue:NAME or a set")
 AT: Final = Param(name="at", kind="number", summary="Its time in the set, epoch seconds: finds it at once")
-WHO: Final = Param(name="who", kind="text", default="", most=200, summary="Only what this user did")
+TIMES: Final = Param(name="order", kind="choice", default="", choices=("asc", "desc"), summary="By time in the set")
 
 KEYS: Final = Param(name="key", kind="texts", default=(), most=2000, summary="Ticked rows, as the row's `key` says")
 BACK: Final = Param(name="back", kind="text", default="", most=2000, summary="Where to go after it, below the mount")
@@ -126,17 +125,18 @@ _LIST: Final = (Q, CURSOR, PAGE, COUNT)
 
 PAGES: Final = (
     _page("dashboard", "/", "Is it healthy, and if not: what, since when, what can be done", DAYS),
-    _page("busy", "/busy", "Processes and the jobs that run", Q, PAGE, COUNT),
-    _page("queues", "/queues", "Queues with size, wait, trend and workers", Q, SORT),
-    _page("queue", "/queues/{queue}", "Jobs that wait in one queue", *_LIST, ORDER),
-    _page("scheduled", "/scheduled", "Jobs planned for later", *_LIST),
-    _page("retries", "/retries", "Jobs that failed and run again", VIEW, WINDOW, *_LIST),
-    _page("dead", "/dead", "Jobs that failed for good", VIEW, WINDOW, *_LIST),
-    _page("job", "/jobs/{jid}", "One job, wherever it is, with its timeline", PLACE, AT),
-    _page("metrics", "/metrics", "What each class of jobs did", PERIOD, BY, Q, SORT),
+    _page("busy", "/busy", "Processes and the jobs that run", ONLY, Q, PAGE, COUNT),
+    _page("queues", "/queues", "Queues with size, wait, trend and workers", Q, PAUSED, SORT),
+    _page("queue", "/queues/{queue}", "Jobs that wait in one queue", *_LIST, ORDER, ALL),
+    _page("scheduled", "/scheduled", "Jobs planned for later", *_LIST, TIMES),
+    _page("retries", "/retries", "Jobs that failed and run again", VIEW, WINDOW, *_LIST, TIMES),
+    _page("dead", "/dead", "Jobs that failed for good", VIEW, WINDOW, *_LIST, TIMES),
+    _page("job", "/jobs/{jid}", "One job, wherever it is, with its timeline", PLACE, AT, ALL),
+    _page("metrics", "/metrics", "What each class of jobs did", PERIOD, MEASURE, Q),
     _page("metrics_job", "/metrics/{job_class}", "What one class of jobs did", PERIOD),
     _page("search", "/search", "Jobs by jid, class, arguments or error, everywhere", Q, CURSOR, COUNT),
-    _page("audit", "/audit", "Who did what", CURSOR, COUNT, WHO, role="admin"),
+    _page("audit", "/audit", "Who did what", Q, CURSOR, COUNT, role="admin"),
+    _page("removed", "/removed", "What was removed and can be put back", role="operator"),
     _page("bulk", "/bulk/{bulk_id}", "How far an action on many jobs is", role="operator"),
 )
 
@@ -200,16 +200,17 @@ API_READS: Final = (
     _api("stats_queues", "/stats/queues", "Queue to size, in the shape of Sidekiq's /stats/queues"),
     _api("processes", "/processes", "Worker processes", Q, PAGE, LIMIT),
     _api("work", "/work", "Jobs that run", Q, PAGE, LIMIT),
-    _api("queues", "/queues", "Queues with size, wait and workers", Q, SORT),
-    _api("queue_jobs", "/queues/{queue}/jobs", "Jobs that wait in one queue", *_ROWS, PAGE, ORDER),
+    _api("queues", "/queues", "Queues with size, wait and workers", Q, PAUSED, SORT),
+    _api("queue_jobs", "/queues/{queue}/jobs", "Jobs that wait in one queue", *_ROWS, PAGE, ORDER, ALL),
     _api("scheduled", "/scheduled", "Jobs planned for later", *_ROWS),
     _api("retries", "/retries", "Jobs that failed and run again", *_ROWS, WINDOW),
     _api("dead", "/dead", "Jobs that failed for good", *_ROWS, WINDOW),
-    _api("job", "/jobs/{jid}", "One job, wherever it is", PLACE, AT),
+    _api("job", "/jobs/{jid}", "One job, wherever it is", PLACE, AT, ALL),
     _api("errors", "/errors/{set}", "Failed jobs grouped by class and error", Q, WINDOW),
     _api("metrics", "/metrics", "What each class of jobs did", PERIOD, Q),
     _api("metrics_job", "/metrics/{job_class}", "What one class of jobs did", PERIOD),
-    _api("audit", "/audit", "Who did what", CURSOR, LIMIT, WHO, role="admin"),
+    _api("audit", "/audit", "Who did what", Q, CURSOR, LIMIT, role="admin"),
+    _api("removed", "/removed", "What was removed and can be put back", role="operator"),
     _api("bulk", "/bulk/{bulk_id}", "How far an action on many jobs is", role="operator"),
     _api("export_csv", "/export/{set}.csv", "All jobs that match, as CSV", Q, WINDOW, role="operator"),
     _api("export_ndjson", "/export/{set}.ndjson", "All jobs that match, a line each", Q, WINDOW, role="operator"),
