@@ -37,11 +37,12 @@ class TabLink:
 class RequestScope:
     """One request.
 
-    `who` is the name for the audit log, `role` what it may (None: a stranger, who sees an error). `root` is the mount without a trailing slash,
-    `path` what comes after it, `query` the parameters as they came. `routes` are those that answer here;
-    `active` is the name of the page. `environment` is the badge, such as "prod", or empty; `redis_label`
-    host, port and database, never a password. `counts` are the numbers of the summary strip (`data.models`), None
-    while Redis is away. `assets` is the plain name of a file to the one with its hash.
+    `who` is the name for the audit log, `role` what it may (None: a stranger, who sees an error). `root` is the
+    mount without a trailing slash, `path` what comes after it, `query` the parameters as they came.
+    `routes` are those that answer here; `active` is the name of the page. `environment` is the badge, such as
+    "prod", or empty; `redis_label` host, port and database, never a password. `counts` are the numbers of the
+    summary strip (`data.models`), None while Redis is away. `assets` is the plain name of a file to the one with
+    its hash.
     """
 
     who: str

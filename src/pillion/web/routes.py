@@ -49,16 +49,18 @@ class Route:
 
 # -- parameters --------------------------------------------------------------------------------------
 
-Q: Final = Param(name="q", kind="text", summary="Filter: words and qualifiers such as class:Mail queue:low try>=3")
+Q: Final = Param(name="q", kind="text", default="", summary="Filter: words and class:Mail queue:low try>=3 and so on")
 CURSOR: Final = Param(name="cursor", kind="text", default="", most=200, summary="Where to go on, from the last answer")
 COUNT: Final = Param(name="count", kind="whole", default=25, low=1, high=MOST_ROWS, summary="Rows of a page")
 LIMIT: Final = Param(name="limit", kind="whole", default=100, low=1, high=MOST_ROWS, summary="Rows of an answer")
 PAGE: Final = Param(name="page", kind="whole", default=1, low=1, high=10_000_000, summary="Number of the page")
 DAYS: Final = Param(name="days", kind="whole", default=30, low=1, high=180, summary="Days of the history")
 VIEW: Final = Param(name="view", kind="choice", default="groups", choices=("groups", "list"), summary="Groups or list")
-SORT: Final = Param(
-    name="sort", kind="text", default="", most=40, summary="Column to sort by, with - before it falling"
-)
+SORTS: Final = ("worst", "name", "size", "wait")
+SORT: Final = Param(name="sort", kind="choice", default="worst", choices=SORTS, summary="What comes first")
+PAUSED: Final = Param(name="paused", kind="flag", default=False, summary="1: only queues that are paused")
+ONLY: Final = Param(name="only", kind="choice", default="", choices=("jobs", "processes"), summary="Only one of both")
+ALL: Final = Param(name="all", kind="flag", default=False, summary="1: long texts whole")
 ORDER: Final = Param(name="order", kind="choice", default="next", choices=("next", "newest"), summary="Which job first")
 PERIODS: Final = ("1h", "2h", "4h", "8h", "24h", "48h", "72h")
 PERIOD: Final = Param(name="period", kind="choice", default="1h", choices=PERIODS, summary="How far back")
@@ -84,9 +86,6 @@ EXPECTED: Final = Param(
 )
 MOVE_BY: Final = Param(name="by_s", kind="number", low=-(10**9), high=10**9, summary="Seconds to add to their time")
 QUEUES: Final = Param(name="queue", kind="texts", default=(), most=500, summary="Ticked queues")
-SET: Final = Param(
-    name="set", kind="choice", default="retries", choices=("scheduled", "retries", "dead"), summary="Which job set"
-)
 THEME: Final = Param(name="theme", kind="choice", choices=("auto", "light", "dark"), summary="Colours")
 LOCALE: Final = Param(name="locale", kind="text", most=20, summary="Language")
 COMPACT: Final = Param(name="compact", kind="flag", summary="1: lower rows")
