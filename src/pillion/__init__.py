@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from pillion.default import job as job
     from pillion.default import pressure as pressure
     from pillion.default import redis as redis
+    from pillion.errors import ChildDied as ChildDied
     from pillion.errors import CircuitOpen as CircuitOpen
     from pillion.errors import ComplexArgument as ComplexArgument
     from pillion.errors import ConfigError as ConfigError
+    from pillion.errors import HardTimeout as HardTimeout
     from pillion.errors import Interrupted as Interrupted
     from pillion.errors import InvalidJob as InvalidJob
     from pillion.errors import JobArgumentError as JobArgumentError
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncClient",
+    "ChildDied",
     "CircuitBreaker",
     "CircuitOpen",
     "Client",
@@ -64,6 +67,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "CurrentAttributes",
+    "HardTimeout",
     "Interrupted",
     "InvalidJob",
     "IterableJob",
@@ -102,9 +106,11 @@ _HOMES = {
     "config": ("Config", "QueueLimit"),
     "default": ("Job", "Worker", "configure_client", "configure_server", "job", "pressure", "redis"),
     "errors": (
+        "ChildDied",
         "CircuitOpen",
         "ComplexArgument",
         "ConfigError",
+        "HardTimeout",
         "Interrupted",
         "InvalidJob",
         "JobArgumentError",

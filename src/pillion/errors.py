@@ -13,6 +13,10 @@
          ├─ UnknownJobClass         a payload names a class that is not registered here
          ├─ DecodeError             bytes that are not a job
          ├─ JobArgumentError        the payload's arguments do not fit the job's `perform`
+         ├─ ChildError              the process that a job had of its own could not finish it
+         │   ├─ HardTimeout         it ran longer than its hard_timeout_s, and was killed
+         │   ├─ ChildDied           it ended in the middle of the job: a crash, or out of memory
+         │   └─ ChildNotStarted     there was none to run the job in
          ├─ PoisonPill              a job that was running each time its process died
          ├─ RetryableError          wraps a known, passing error: retried, but not worth an alarm
          │   ├─ LockNotAcquired     somebody else has the lock
@@ -105,6 +109,38 @@ class DecodeError(PillionError, ValueError):
 
 class JobArgumentError(PillionError, TypeError):
     """The arguments in the payload do not fit the job's signature."""
+
+
+class ChildError(PillionError):
+    """The process that a job with `execution="process"` had of its own could not finish it. Retried as any error."""
+
+
+class HardTimeout(ChildError):
+    """The job ran longer than its `hard_timeout_s` (seconds), and the process it was in has been killed."""
+
+    def __init__(self, hard_timeout_s: float) -> None:
+        self.hard_timeout_s = hard_timeout_s
+        super().__init__(f"still running after its hard timeout of {hard_timeout_s:g} s: its process was killed")
+
+
+class ChildDied(ChildError):
+    """The process that ran the job ended in the middle of it; `end` says how: "signal SIGSEGV", "exit code 3"."""
+
+    def __init__(self, end: str) -> None:
+        self.end = end
+        super().__init__(f"the process that ran the job ended in the middle of it: {end}.{_meaning(end)}")
+
+
+class ChildNotStarted(ChildError):
+    """There was no process to run the job in. The message says why; the job has not begun."""
+
+
+def _meaning(end: str) -> str:
+    if end == "signal SIGKILL":
+        return " Somebody killed it; if nobody did, the kernel did because memory ran out."
+    return (
+        " The stack is in the worker's output." if end in ("signal SIGSEGV", "signal SIGABRT", "signal SIGBUS") else ""
+    )
 
 
 class PoisonPill(PillionError):

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Final, cast
 
 from pillion.config import validate_queue_name
+from pillion.definition.execution import PROCESS, THREAD, is_timeout
 from pillion.errors import ConfigError
 from pillion.wire.options import MAX_RETRY_FOR_S, TRANSIENT
 from pillion.wire.strict import find_complex
@@ -112,6 +113,19 @@ def _text(name: str, value: Any) -> str:
     raise ConfigError(name, "a text", value)
 
 
+def _execution(name: str, value: Any) -> str:
+    if value in (THREAD, PROCESS):
+        return str(value)
+    raise ConfigError(name, f'"{THREAD}" or "{PROCESS}"', value)
+
+
+def _timeout(name: str, value: Any) -> int | float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if not is_timeout(seconds):
+        raise ConfigError(name, "a timedelta, or a number of seconds above 0", value)
+    return seconds  # type: ignore[no-any-return]
+
+
 def _class_attribute(name: str, value: Any) -> Any:
     """As an option it would go into each payload, and do nothing there."""
     raise ConfigError(name, "to stand in the body of a job class", value, f"Write `{name} = {value!r}` there.")
@@ -138,6 +152,8 @@ _RULES: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "tags": _tags,
     "loggable_arguments": _indexes,
     "log_level": _level,
+    "execution": _execution,
+    "hard_timeout_s": _timeout,
     "profile": _text,
     "carries_context": _class_attribute,
     "transient_exceptions": _class_attribute,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pillion.definition.execution import THREAD, combined
 from pillion.definition.run import FunctionRun, RunContext
 from pillion.definition.signature import Signature
 from pillion.errors import ConfigError, InvalidJob, UnknownJobClass
@@ -80,9 +81,18 @@ class JobDefinition:
         """`own_options` over `retry: True, queue: "default"`."""
         return {**BASE_OPTIONS, **self.own_options}
 
+    @property
+    def execution(self) -> str:
+        """Where it runs: "thread", which is the worker itself, or "process"."""
+        declared = self._declared if self._declared is not None else self.own_options
+        return str(declared.get("execution", THREAD))
+
     def declare(self, options: Mapping[str, Any]) -> None:
-        """Set options. The first time, those of the base are copied: its later changes are not seen."""
-        self._declared = {**self.own_options, **options}
+        """Set options. The first time, those of the base are copied: its later changes are not seen.
+
+        Raises ConfigError for options that do not go together.
+        """
+        self._declared = combined(self.own_options, options)
 
     def check(self, args: Sequence[Any]) -> None:
         """Raise JobArgumentError unless `args` fit the signature of the job."""

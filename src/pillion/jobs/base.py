@@ -21,6 +21,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from pillion.definition.execution import Execution
 from pillion.definition.options import check_options, given
 from pillion.definition.registry import FunctionDefinition, JobDefinition, Registry
 from pillion.definition.run import TransientExceptions
@@ -134,6 +135,8 @@ class BaseJob(JobHelpers):
     Parameters: `queue`; `retry`: True (25 times), a number, or False; `retry_for`: seconds or timedelta
     since the first failure, instead of a number; `retry_queue`; `backtrace`: True or a number of lines
     to keep; `dead`: False to discard the job when its retries are used up; `tags`; `log_level`;
+    `execution`: "process" for a child process of the worker (docs/guides/processes.md), in which `hard_timeout_s`
+    is the seconds after which it is killed;
     `wire_name`: the name in the payload, for instance that of a Ruby class; `abstract`: this class is
     only a base; `home`: where its jobs are pushed to. Raises ConfigError for what cannot be right.
     """
@@ -178,6 +181,8 @@ class BaseJob(JobHelpers):
         dead: bool | None = None,
         tags: list[str] | None = None,
         log_level: str | int | None = None,
+        execution: Execution | None = None,
+        hard_timeout_s: timedelta | float | None = None,
         wire_name: str | None = None,
         abstract: bool = False,
         home: Home | None = None,
@@ -193,6 +198,8 @@ class BaseJob(JobHelpers):
             dead=dead,
             tags=tags,
             log_level=log_level,
+            execution=execution,
+            hard_timeout_s=hard_timeout_s,
         )
         if home is not None:
             cls.__home__ = home
@@ -297,6 +304,8 @@ class JobDecorator:
         dead: bool | None = None,
         tags: list[str] | None = None,
         log_level: str | int | None = None,
+        execution: Execution | None = None,
+        hard_timeout_s: timedelta | float | None = None,
         wire_name: str | None = None,
         retry_in: Callable[[int, BaseException, dict[str, Any]], Any] | None = None,
         on_retries_exhausted: Callable[[dict[str, Any], BaseException], Any] | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec
 
+from pillion.definition.execution import Execution, combined
 from pillion.definition.options import check_options, given
 from pillion.jobs.calls import (
     BulkPerformIn,
@@ -95,6 +96,8 @@ class SetCall(Generic[P]):
         dead: bool | None = None,
         tags: list[str] | None = None,
         log_level: str | int | None = None,
+        execution: Execution | None = None,
+        hard_timeout_s: timedelta | float | None = None,
         wait: Interval | None = None,
         wait_until: Interval | None = None,
         sync: bool | None = None,
@@ -115,13 +118,17 @@ class SetCall(Generic[P]):
             dead=dead,
             tags=tags,
             log_level=log_level,
+            execution=execution,
+            hard_timeout_s=hard_timeout_s,
         )
         before = self._setter
+        checked = check_options({**known, **options})
+        combined({**before.job.__job__.own_options, **before.options}, checked)
         when = wait_until if wait_until is not None else wait
         return Setter(
             before.job,
             before.home,
-            {**before.options, **check_options({**known, **options})},
+            {**before.options, **checked},
             when=before.when if when is None else when,
             inline=before.inline if sync is None else sync,
         )
