@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from pillion.errors import ConfigError
 from pillion.middleware import ClientChain, ServerChain
@@ -19,9 +19,9 @@ from pillion.middleware.retry_jobs import take_retry_limit
 QueueMode = Literal["strict", "weighted", "random"]
 StrictArgs = Literal["raise", "warn", False]
 OnFull = Literal["raise", "drop", "wait"]
-Event = Literal["startup", "quiet", "shutdown", "exit", "heartbeat", "beat"]
+Event = Literal["startup", "quiet", "shutdown", "exit", "heartbeat", "beat", "child_start", "child_exit"]
 
-EVENTS: tuple[Event, ...] = ("startup", "quiet", "shutdown", "exit", "heartbeat", "beat")
+EVENTS: tuple[Event, ...] = get_args(Event)
 QUEUE_NAME = re.compile(r"[A-Za-z0-9_:.\-]+")
 
 # Called with the exception, a context map that has at least "context", and the config.
@@ -191,6 +191,9 @@ class Config:
     dead_timeout_s: int
     average_scheduled_poll_interval_s: float
     max_iteration_runtime_s: float | None  # after so long an iterable job lets others run; None: never
+    child_processes: int | None  # for jobs with execution="process", in each worker; None: one for each processor
+    max_jobs_per_child: int | None  # after so many a child makes room for a new one; None: never
+    max_rss_mb_per_child: int | None  # the same, when a job has left it larger than that
     strict_args: StrictArgs
     skip_default_job_logging: bool
     logged_job_attributes: tuple[str, ...]
@@ -271,7 +274,7 @@ class Config:
     # -- lifecycle -----------------------------------------------------------------------------
 
     def on(self, event: Event, hook: Callable[[], None]) -> None:
-        """Call `hook` at a lifecycle event (behaviour.md 12): startup, quiet, shutdown, exit, heartbeat, beat."""
+        """Call `hook` at a lifecycle event (behaviour.md 12), one of EVENTS; the last two are those of child processes."""
         if event not in EVENTS:
             raise ConfigError("on", f"one of {', '.join(EVENTS)}", event)
         if self._frozen:
@@ -293,6 +296,9 @@ class Config:
             _positive_number(name, getattr(self, name))
         if self.max_iteration_runtime_s is not None:
             _positive_number("max_iteration_runtime_s", self.max_iteration_runtime_s)
+        for name in ("child_processes", "max_jobs_per_child", "max_rss_mb_per_child"):
+            if getattr(self, name) is not None:
+                _whole_number(name, getattr(self, name), least=1)
         _whole_number("dead_max_jobs", self.dead_max_jobs, least=1)
         _whole_number("dead_timeout_s", self.dead_timeout_s, least=1)
         _whole_number("max_retries", self.max_retries, least=0)
@@ -355,6 +361,9 @@ def _defaults() -> dict[str, Any]:
         "dead_timeout_s": 15_552_000,
         "average_scheduled_poll_interval_s": 5.0,
         "max_iteration_runtime_s": None,
+        "child_processes": None,
+        "max_jobs_per_child": None,
+        "max_rss_mb_per_child": None,
         "strict_args": "raise",
         "skip_default_job_logging": False,
         "logged_job_attributes": ("bid", "tags"),

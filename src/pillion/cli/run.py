@@ -36,6 +36,7 @@ or put it into pillion.toml:  require = ["shop.jobs"]"""
     multiple=True,
     help="Worker processes (1), or those of a queue; repeatable.",
 )
+@click.option("--child-processes", metavar="N", help="Children of each worker, for jobs in processes (one per CPU).")
 @click.option("-t", "--timeout", metavar="SECONDS", help="How long jobs may go on after a stop (25).")
 @click.option("--max-retries", metavar="N", help="Retries of a job that does not say (25).")
 @click.option("-e", "--environment", metavar="NAME", help="Environment (APP_ENV, else development).")

@@ -8,8 +8,10 @@ from pillion.config import Config, Event
 from pillion.server.reporter import Reporter
 
 # Set up in the order given, taken down in the opposite one, like the frames of a stack.
-_REVERSED: frozenset[Event] = frozenset({"quiet", "shutdown", "exit"})
-_ONCE: frozenset[Event] = frozenset({"startup", "quiet", "shutdown", "exit"})
+_REVERSED: frozenset[Event] = frozenset({"quiet", "shutdown", "exit", "child_exit"})
+_ONCE: frozenset[Event] = frozenset({"startup", "quiet", "shutdown", "exit", "child_start", "child_exit"})
+# A process that could not set itself up must not take jobs.
+_NEEDED: frozenset[Event] = frozenset({"startup", "child_start"})
 
 
 class Lifecycle:
@@ -24,7 +26,7 @@ class Lifecycle:
     def fire(self, event: Event) -> None:
         """Call the hooks of `event`.
 
-        Raises what a `startup` hook raises: a process that could not set itself up must not take jobs.
+        Raises what a `startup` or `child_start` hook raises.
         What hooks of the other events raise is reported, and the remaining hooks still run.
         """
         if not self._claim(event):
@@ -34,7 +36,7 @@ class Lifecycle:
             try:
                 hook()
             except (Exception, SystemExit) as exc:
-                if event == "startup":
+                if event in _NEEDED:
                     raise
                 self._reporter.report(exc, {"context": f"Exception during lifecycle event {event}", "event": event})
 
