@@ -92,6 +92,54 @@ def ask_all(ops: Sequence[Op[Any]], *, atomic: bool = False) -> Plan[list[Any]]:
     return replies
 
 
+def together(plans: Sequence[Plan[Any]]) -> Plan[list[Any]]:
+    """Carry out plans side by side; returns their results in order.
+
+    What each of them asks next goes in one round trip with what the others ask, so it takes as many trips as the
+    longest of them. A transaction goes in a trip of its own. The first error ends all of them; where one part may
+    fail without the others, its plan asks with `tolerant` ops.
+    """
+    results: list[Any] = [None] * len(plans)
+    steps: dict[int, Step] = {}
+    try:
+        for index, plan in enumerate(plans):
+            _resume(index, plan, None, steps, results)
+        while steps:
+            asked = _one_trip(steps)
+            ops = [op for step in asked.values() for op in _ops(step)]
+            replies: list[Any] = yield Pipeline(ops, _is_atomic(next(iter(asked.values()))))
+            for index, step in asked.items():
+                own, replies = replies[: len(_ops(step))], replies[len(_ops(step)) :]
+                del steps[index]
+                _resume(index, plans[index], own if isinstance(step, Pipeline) else own[0], steps, results)
+    finally:
+        for plan in plans:
+            plan.close()
+    return results
+
+
+def _one_trip(steps: dict[int, Step]) -> dict[int, Step]:
+    """The steps that can go together: all that are no transaction, else the first."""
+    free = {index: step for index, step in sorted(steps.items()) if not _is_atomic(step)}
+    return free or dict([min(steps.items())])
+
+
+def _is_atomic(step: Step) -> bool:
+    return isinstance(step, Pipeline) and step.atomic
+
+
+def _ops(step: Step) -> Sequence[Op[Any]]:
+    return step.ops if isinstance(step, Pipeline) else (step,)
+
+
+def _resume(index: int, plan: Plan[Any], reply: Any, steps: dict[int, Step], results: list[Any]) -> None:
+    """Let one of several plans go on; note what it asks next, or its result."""
+    try:
+        steps[index] = plan.send(reply)
+    except StopIteration as end:
+        results[index] = end.value
+
+
 # -- driving them ------------------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from pillion.storage.errors_map import ROLE_CHANGED, code_of, may_try_again
-from pillion.storage.ops.base import Arg, Op
+from pillion.storage.ops.base import Arg, Op, Tolerant
 
 Command = tuple[Arg, ...]
 Explain = Callable[[BaseException], BaseException]
@@ -122,6 +122,8 @@ class Batch:
 
 def _result(op: Op[Any], reply: Any, explain: Explain) -> Any:
     if isinstance(reply, BaseException):
+        if isinstance(op, Tolerant):
+            return explain(reply)
         raise explain(reply) from reply
     return op.parse(reply)
 

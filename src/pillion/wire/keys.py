@@ -26,6 +26,8 @@ SCHEDULER_LOCK: Final = "pl:scheduler"
 SCHEDULER_WAKE: Final = "pl:scheduler:wake"
 CONTROL: Final = "pl:control"  # a pub/sub channel: the name of a queue that was just paused or unpaused
 HEALTH: Final = "pl:health"
+AUDIT: Final = "pl:audit"  # stream of what people did on the dashboard
+BULKS: Final = "pl:bulks"  # sorted set of ids of operations on many jobs, scored with the time of their last sign
 TRASH: Final = "pl:trash"  # sorted set of undo ids, scored with the time they expire
 
 STAT_TTL_S: Final = 157_680_000  # five years of 365 days
@@ -38,6 +40,7 @@ RECOVERY_TTL_S: Final = 72 * 3600
 ROLLUP_MINUTE_TTL_S: Final = 8 * 3600
 ROLLUP_TEN_MINUTES_TTL_S: Final = 72 * 3600
 HISTOGRAM_TTL_S: Final = 8 * 3600
+BULK_TTL_S: Final = 86_400
 DEPLOY_LOCK_TTL_S: Final = 60
 DEPLOY_MARKS_TTL_S: Final = 90 * 86_400
 
@@ -130,6 +133,16 @@ def trash(undo_id: str) -> str:
 def trash_note(undo_id: str) -> str:
     """Hash that says where the jobs of `trash(undo_id)` came from."""
     return f"{TRASH}:{undo_id}:note"
+
+
+def bulk(bulk_id: str) -> str:
+    """Hash that says what an operation on many jobs does, and how far it is."""
+    return f"pl:bulk:{bulk_id}"
+
+
+def bulk_lease(bulk_id: str) -> str:
+    """String that exists while somebody is at work on that operation."""
+    return f"pl:bulk:{bulk_id}:lease"
 
 
 def rollup(bucket: str) -> str:

@@ -52,6 +52,19 @@ class Op(Generic[T]):
         return self.args if self.script is None else ("EVALSHA", self.script.sha, *self.args)
 
 
+@dataclass(slots=True, frozen=True)
+class Tolerant(Op[T]):
+    """An op whose error is its result: of a round trip, one part may be refused without taking the others along.
+
+    Make it with `tolerant`. A connection that breaks is an error all the same.
+    """
+
+
+def tolerant(op: Op[T]) -> Tolerant[Any]:
+    """`op` that gives the RedisError it was answered with, instead of raising it."""
+    return Tolerant(op.args, op.parse, op.script)
+
+
 def raw(reply: Any) -> Any:
     """A parser that keeps the reply as it came."""
     return reply

@@ -1,0 +1,312 @@
+"""What the pages of the dashboard ask for, as ops: much in one command, and none that takes Redis long.
+
+Design record. A page is one round trip. So names that only Redis knows (of processes and queues) and what is
+read by them come from one script, and a search goes in steps of some milliseconds each, many in one trip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pillion.storage.ops.base import Arg, Op, call, command
+from pillion.storage.ops.inspect import PROCESS_FIELDS, Fields
+from pillion.storage.ops.undo import Bin
+from pillion.wire import keys
+
+MOST_PROCESSES: Final = 1000
+MOST_QUEUES: Final = 1000
+# Payloads up to this size travel in whole, of larger ones the ends only.
+WHOLE_BYTES: Final = 65_536
+ENDS_BYTES: Final = 4096
+# What one step of a search may look at, and send back.
+_LOOK_BYTES: Final = 4_000_000
+_BACK_BYTES: Final = 2_000_000
+
+From = Literal["rank", "above", "below", "left"]
+Direction = Literal["asc", "desc"]
+
+
+# -- a survey --------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, frozen=True)
+class QueueLook:
+    """A queue: its size (None: its key is no list), and the payload that runs next, cut if `is_cut`."""
+
+    name: str
+    size: int | None
+    oldest: bytes
+    is_cut: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Survey:
+    """Processes (identity and record; empty if it has expired), queues, and what is listed beyond the limits."""
+
+    leader: str
+    paused: frozenset[str]
+    listed: int
+    processes: tuple[tuple[str, Fields], ...]
+    known_queues: int
+    queues: tuple[QueueLook, ...]
+    wrong_keys: tuple[str, ...]
+
+
+def survey() -> Op[Survey]:
+    """Processes and queues, up to 1000 of each, in one step."""
+    names = (keys.PROCESSES, keys.QUEUES, keys.PAUSED, keys.DEAR_LEADER)
+    limits = (MOST_PROCESSES, MOST_QUEUES, WHOLE_BYTES, ENDS_BYTES)
+    return call("web_survey", names, (keys.queue(""), *limits, *PROCESS_FIELDS), _survey)
+
+
+def _survey(reply: Any) -> Survey:
+    leader, paused, processes, queues, wrong = reply
+    return Survey(
+        leader=_text(leader),
+        paused=frozenset(map(_text, paused)),
+        listed=int(processes[0]),
+        processes=tuple((_text(name), _record(values)) for name, values in _groups(processes[1:], 2)),
+        known_queues=int(queues[0]),
+        queues=tuple(_queue(*four) for four in _groups(queues[1:], 4)),
+        wrong_keys=tuple(map(_text, wrong)),
+    )
+
+
+def _record(values: Sequence[bytes | None]) -> Fields:
+    pairs = zip(PROCESS_FIELDS, values, strict=False)
+    return {name: value for name, value in pairs if value is not None}
+
+
+def _queue(name: bytes, size: int, bytes_: int, payload: bytes) -> QueueLook:
+    return QueueLook(_text(name), None if size < 0 else int(size), payload, is_cut=len(payload) < bytes_)
+
+
+# -- looking through sets and queues -----------------------------------------------------------------------
+
+
+@dataclass(slots=True, frozen=True)
+class Seen:
+    """An entry: where it was, and its payload, or its two ends if it is large: `tail` is empty in one that is whole.
+
+    `rank` is counted from where the look began to count: the earliest or the latest, what runs next or the newest.
+    `score` is None in a queue.
+    """
+
+    key: str
+    rank: int
+    score: float | None
+    size_bytes: int
+    head: bytes
+    tail: bytes
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether `head` is the whole payload."""
+        return not self.tail
+
+    @property
+    def digest(self) -> str:
+        """What `pick` finds it by."""
+        return digest(self.head, self.tail, self.size_bytes)
+
+
+@dataclass(slots=True, frozen=True)
+class Look:
+    """What one step has seen: `entries` of `looked_at`, from entry `begin` on, of `total` there are.
+
+    It may have looked at fewer than it was asked to: where enough were found, and where entries are large.
+    """
+
+    total: int
+    begin: int
+    looked_at: int
+    wrong_keys: tuple[str, ...]
+    entries: tuple[Seen, ...]
+
+
+def look(
+    where: Sequence[str],
+    direction: Direction,
+    *,
+    begin: tuple[From, float | int | str] = ("rank", 0),
+    skip: int = 0,
+    count: int,
+    most: int,
+    texts: Sequence[Sequence[bytes]] = (),
+    whole_bytes: int = WHOLE_BYTES,
+    back_bytes: int = _BACK_BYTES,
+) -> Op[Look]:
+    """Look at up to `count` entries of some keys, and return up to `most` of them in which every one of `texts` occurs.
+
+    `where` are keys of lists and sorted sets, as if they were one; `keys.QUEUES` stands for all queues. Each of
+    `texts` is given in all ways it may be written. `begin` and `direction` as in the script.
+    """
+    ways: list[Arg] = [part for text in texts for part in (len(text), *text)]
+    limits = (skip, count, most, _LOOK_BYTES, whole_bytes, back_bytes, ENDS_BYTES)
+    return call("web_look", tuple(where), (keys.queue(""), direction, *begin, *limits, *ways), _look)
+
+
+def _look(reply: Any) -> Look:
+    total, begin, looked_at, wrong, hits = reply
+    entries = tuple(_seen(*six) for six in _groups(hits, 6))
+    return Look(int(total), int(begin), int(looked_at), tuple(map(_text, wrong)), entries)
+
+
+def _seen(key: bytes, rank: int, score: bytes, size: int, head: bytes, tail: bytes) -> Seen:
+    return Seen(_text(key), int(rank), float(score) if score else None, int(size), head, tail)
+
+
+def digest(head: bytes, tail: bytes, size_bytes: int) -> str:
+    """A short name of a payload, by its ends and its length; `head` may be the whole. Sixteen hexadecimal digits."""
+    end = tail or head[-ENDS_BYTES:]
+    text = b"%d:" % size_bytes + head[:ENDS_BYTES] + end
+    return hashlib.sha1(text, usedforsecurity=False).hexdigest()[:16]
+
+
+def pick(key: str, wanted: Sequence[tuple[float | None, int, str]]) -> Op[list[tuple[bytes, float] | None]]:
+    """Find entries of a set or a queue again, by score (None in a queue), rank (from the earliest, or from what runs
+    next) and digest. None for one that is no longer there. In a queue the score of the answer is 0.
+    """
+    argv: list[Arg] = [ENDS_BYTES]
+    for score, rank, name in wanted:
+        argv += ["" if score is None else repr(score), rank, name]
+    return call("web_pick", (key,), argv, _picked)
+
+
+def _picked(reply: Any) -> list[tuple[bytes, float] | None]:
+    return [None if member is None else (member, float(score or 0)) for member, score in _groups(reply, 2)]
+
+
+# -- what runs ---------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, frozen=True)
+class RunningEntry:
+    """An entry of a work hash, as a process wrote it; if it is large, its beginning and its end."""
+
+    identity: str
+    thread: str
+    size_bytes: int
+    head: bytes
+    tail: bytes
+
+
+@dataclass(slots=True, frozen=True)
+class Works:
+    """Running jobs: `entries` of `looked_at`, of `total`."""
+
+    total: int
+    looked_at: int
+    entries: tuple[RunningEntry, ...]
+
+
+def works(*, skip: int, count: int, text: bytes = b"") -> Op[Works]:
+    """What runs, by processes: up to `count` jobs after the first `skip`, those in which `text` occurs."""
+    argv = (skip, count, WHOLE_BYTES, ENDS_BYTES, text, _BACK_BYTES, keys.work(""), keys.work_before_6_4_2(""))
+    return call("web_works", (keys.PROCESSES,), argv, _works)
+
+
+def _works(reply: Any) -> Works:
+    total, looked_at, found = reply
+    entries = tuple(
+        RunningEntry(_text(identity), _text(thread), int(size), head, tail)
+        for identity, thread, size, head, tail in _groups(found, 5)
+    )
+    return Works(int(total), int(looked_at), entries)
+
+
+# -- counting ----------------------------------------------------------------------------------------------
+
+
+def count_between(set_key: str, low_s: float, before_s: float) -> Op[int]:
+    """How many entries are due from `low_s` on and before `before_s`. O(log N)."""
+    return Op(("ZCOUNT", set_key, repr(low_s), f"({before_s!r}"), int)
+
+
+def first_score(set_key: str) -> Op[float | None]:
+    """The earliest time in a set; None if it is empty."""
+    return Op(("ZRANGE", set_key, 0, 0, "WITHSCORES"), _first_score)
+
+
+def _first_score(reply: Any) -> float | None:
+    flat = reply[0] if reply and isinstance(reply[0], list) else reply
+    return float(flat[1]) if flat else None
+
+
+# -- taking jobs out of a queue ------------------------------------------------------------------------------
+
+
+def take_listed(bin_: Bin, payloads: Sequence[bytes], *, near_tail: bool) -> Op[int]:
+    """Move jobs of a queue, found by their bytes, into a bin; `near_tail`: sought from what runs next on."""
+    argv: tuple[Arg, ...] = (bin_.name, bin_.undo_id, bin_.at_s, bin_.ttl_s, int(near_tail), *payloads)
+    return call("trash_listed", (bin_.source, *bin_.own_keys), argv, int)
+
+
+# -- the audit log -------------------------------------------------------------------------------------------
+
+
+def audit(before: str, count: int) -> Op[list[tuple[str, dict[str, str]]]]:
+    """Entries of the audit log, newest first, from the one with the id `before` ("+": the newest) on."""
+    return Op(("XREVRANGE", keys.AUDIT, before, "-", "COUNT", count), _entries)
+
+
+def audit_size() -> Op[int]:
+    """How many entries the audit log has."""
+    return Op(("XLEN", keys.AUDIT), int)
+
+
+def _entries(reply: Any) -> list[tuple[str, dict[str, str]]]:
+    return [
+        (_text(entry_id), {_text(name): _text(value) for name, value in _groups(fields, 2)})
+        for entry_id, fields in reply
+    ]
+
+
+# -- operations on many jobs ------------------------------------------------------------------------------------
+
+
+def bulk_write(bulk_id: str, fields: dict[str, Arg], at_s: float) -> list[Op[Any]]:
+    """Remember how far an operation is, for a day."""
+    key = keys.bulk(bulk_id)
+    flat: list[Arg] = [part for pair in fields.items() for part in pair]
+    return [
+        command("HSET", key, *flat),
+        command("EXPIRE", key, keys.BULK_TTL_S),
+        command("ZADD", keys.BULKS, at_s, bulk_id),
+        command("ZREMRANGEBYSCORE", keys.BULKS, "-inf", at_s - keys.BULK_TTL_S),
+    ]
+
+
+def bulk_read(bulk_id: str) -> Op[Fields]:
+    """What is remembered of an operation; empty if nothing is."""
+    return Op(("HGETALL", keys.bulk(bulk_id)), _fields)
+
+
+def bulk_newest(count: int) -> Op[list[str]]:
+    """The ids of the operations that were touched last, the newest first."""
+    return Op(("ZREVRANGE", keys.BULKS, 0, count - 1), lambda reply: list(map(_text, reply)))
+
+
+def bulk_is_held(bulk_id: str) -> Op[bool]:
+    """Whether somebody is at work on an operation."""
+    return Op(("EXISTS", keys.bulk_lease(bulk_id)), bool)
+
+
+def _fields(reply: Any) -> Fields:
+    # RESP3 answers a map, RESP2 a flat list.
+    pairs = reply.items() if isinstance(reply, dict) else _groups(reply, 2)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return {_text(name): value for name, value in pairs}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+# -- reading replies -----------------------------------------------------------------------------------------------
+
+
+def _groups(flat: Sequence[Any], size: int) -> Iterator[tuple[Any, ...]]:
+    return zip(*[iter(flat)] * size, strict=True)
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else bytes(value).decode(errors="replace")
