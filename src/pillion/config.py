@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
 from pillion.errors import ConfigError
@@ -274,7 +274,7 @@ class Config:
     # -- lifecycle -----------------------------------------------------------------------------
 
     def on(self, event: Event, hook: Callable[[], None]) -> None:
-        """Call `hook` at a lifecycle event (behaviour.md 12), one of EVENTS; the last two are those of child processes."""
+        """Call `hook` at a lifecycle event (behaviour.md 12), one of EVENTS; two are those of child processes."""
         if event not in EVENTS:
             raise ConfigError("on", f"one of {', '.join(EVENTS)}", event)
         if self._frozen:
@@ -332,6 +332,14 @@ class Config:
             raise ConfigError("RetryJobs", f"max_retries={self.max_retries} as config.max_retries says", limit)
         self.max_retries = limit
 
+    def copy(self) -> Config:
+        """The same settings and hooks in containers of its own, not frozen."""
+        twin = Config()
+        for name in Config.__annotations__:
+            object.__setattr__(twin, name, _own(getattr(self, name)))
+        twin._hooks = {event: [*hooks] for event, hooks in self._hooks.items()}
+        return twin
+
     def freeze(self) -> None:
         """Validate, then refuse any further change."""
         self._adopt_retry_limit()
@@ -383,6 +391,17 @@ def _defaults() -> dict[str, Any]:
         "services": [],
         "capsules": {"default": Capsule("default")},
     }
+
+
+def _own(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _own(each) for key, each in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list):
+        return [*cast("list[Any]", value)]
+    if isinstance(value, Capsule):
+        chain = value.server_middleware
+        return replace(value, queues=[*value.queues], server_middleware=None if chain is None else chain.copy())
+    return value.copy() if isinstance(value, ClientChain | ServerChain) else value
 
 
 def _identity(lines: list[str]) -> list[str]:
