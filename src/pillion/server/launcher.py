@@ -178,9 +178,13 @@ class Launcher:
             for task in tasks
         ]
         for thread in threads:
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # since Python 3.12 none begins when the interpreter ends: one after the other then
+                thread.run()
         for thread in threads:
-            thread.join(max(0.0, deadline_s + INTERRUPT_GRACE_S - time.monotonic()))
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline_s + INTERRUPT_GRACE_S - time.monotonic()))
 
     def _fire_stop_hooks(self) -> None:
         self._lifecycle.fire("quiet")
