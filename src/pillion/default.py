@@ -105,6 +105,18 @@ class Default:
         for block in blocks:
             block(config)
 
+    def embedded_config(self) -> Config:
+        """Settings for a worker inside of this process: a copy, with the server blocks called for it.
+
+        What this process itself pushes is left as it is.
+        """
+        config = self.config().copy()
+        with self._lock:
+            blocks = list(self._server_blocks)
+        for block in blocks:
+            block(config)
+        return _bound(config)
+
     def install(self, config: Config, client: Client | None = None) -> None:
         """Use these settings, and this client unless None, from now on. Client blocks are not called for them."""
         with self._lock:
@@ -220,6 +232,7 @@ registry = _default.registry
 configure_server = _default.configure_server
 configure_client = _default.configure_client
 run_server_blocks = _default.run_server_blocks
+embedded_config = _default.embedded_config
 install = _default.install
 reset = _default.reset
 
