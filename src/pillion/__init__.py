@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from pillion.iterable.job import IterableJob as IterableJob
     from pillion.jobs.retrying import with_retry as with_retry
     from pillion.middleware.current import CurrentAttributes as CurrentAttributes
+    from pillion.server.embedded import EmbeddedWorker as EmbeddedWorker
     from pillion.toolbox import CircuitBreaker as CircuitBreaker
     from pillion.toolbox import lock as lock
     from pillion.toolbox import once as once
@@ -67,6 +68,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "CurrentAttributes",
+    "EmbeddedWorker",
     "HardTimeout",
     "Interrupted",
     "InvalidJob",
@@ -125,6 +127,7 @@ _HOMES = {
     ),
     "jobs.retrying": ("with_retry",),
     "middleware.current": ("CurrentAttributes",),
+    "server.embedded": ("EmbeddedWorker",),
     "toolbox": ("CircuitBreaker", "lock", "once", "persist"),
     "iterable.job": ("IterableJob",),
 }
