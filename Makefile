@@ -5,16 +5,23 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := $(VENV)/.runtime-installed
 DEV    := $(VENV)/.dev-installed
+SHOP   := $(VENV)/.shop-installed
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-on lint types bench bench-full drills chaos chaos-long clean
+.PHONY: help demo shop shop-load test test-on lint types bench bench-full drills chaos chaos-long clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUN) ## run thousands of real jobs on an embedded Redis and look at the result
 	$(BIN)/pillion demo
+
+shop: $(SHOP) ## a real application, all of it: see docs/tutorial. make shop STAGE=1 for a stage of it
+	cd examples/order_shop && exec ../../$(BIN)/python -m shop.dev $(if $(STAGE),--stage $(STAGE))
+
+shop-load: $(SHOP) ## a thousand orders for the running shop, with progress: make shop-load ORDERS=50
+	cd examples/order_shop && ../../$(BIN)/python -m shop load $(if $(ORDERS),--orders $(ORDERS))
 
 test: $(DEV) ## every test, on this machine's Redis and on the oldest supported one
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests
@@ -70,6 +77,10 @@ bench/.venv-peers/.installed: bench/peers/requirements.txt
 bench/.venv-arq/.installed: bench/peers/requirements-arq.txt
 	$(PYTHON) -m venv bench/.venv-arq
 	bench/.venv-arq/bin/python -m pip install -q -r $<
+	@touch $@
+
+$(SHOP): $(RUN) pyproject.toml
+	$(BIN)/python -m pip install -q -e '.[embedded,yaml,title]' --group shop
 	@touch $@
 
 $(DEV): $(RUN) pyproject.toml

@@ -1,0 +1,110 @@
+"""The commands of `python -m shop`."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import click
+import httpx
+import pillion
+from pillion.api import ProcessSet
+
+from shop import load_drill, orders, services, setup
+from shop.behaviours import Behaviour, set_behaviour
+from shop.jobs import CompleteForgottenOrdersJob
+from shop.visitor import Refused, Visitor
+
+SERVICES = [service.name for service in services.all_services()]
+LOOK_EVERY_S = 0.2
+
+
+@click.group()
+def main() -> None:
+    """The order shop from a terminal. Start it first: make shop."""
+
+
+@main.command("setup")
+def set_up() -> None:
+    """Recreate the database, with the sample data."""
+    setup.recreate_database()
+
+
+@main.command()
+def reset() -> None:
+    """Let services behave and forget, and empty Redis. For development and tests."""
+    setup.forget_everything()
+
+
+@main.command()
+@click.argument("product")
+@click.argument("quantity", type=int, default=1)
+@click.option("--email", default="pat@example.com")
+@click.option("--address", default="1 Main Street")
+def order(product: str, quantity: int, email: str, address: str) -> None:
+    """Place an order, by filling in the form of the shop."""
+    try:
+        with Visitor.of_environ(os.environ) as visitor:
+            page = visitor.place_order(product, quantity, email, address)
+    except (Refused, httpx.TransportError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(page)
+
+
+@main.command()
+@click.argument("order_id", type=int)
+@click.option("--wait", "wait_s", type=float, default=0.0, help="Wait so many seconds at most until it is settled.")
+def show(order_id: int, wait_s: float) -> None:
+    """Show how far an order is."""
+    deadline = time.monotonic() + wait_s
+    while not (found := orders.find(order_id)).is_settled and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY_S)
+    click.echo(f"order {found.id}: {found.quantity} x {found.product.name}")
+    click.echo(f"payment:     {found.charge_id or found.charge_decline_reason or '-'}")
+    click.echo(f"email:       {found.email_id or '-'}")
+    click.echo(f"fulfillment: {found.fulfillment_request_id or '-'}")
+
+
+@main.command()
+@click.argument("service", type=click.Choice(SERVICES))
+@click.option("--throttle", is_flag=True, help="429 for each call.")
+@click.option("--crash", is_flag=True, help="5xx for each call.")
+@click.option("--sleep", "sleep_s", type=float, default=0.0, help="Seconds before each answer.")
+def behave(service: str, throttle: bool, crash: bool, sleep_s: float) -> None:  # noqa: FBT001 - click passes them by name
+    """Let a service misbehave; without options, let it behave again."""
+    set_behaviour(service, Behaviour(throttle, crash, sleep_s))
+
+
+@main.command()
+@click.argument("service", type=click.Choice(SERVICES))
+def rows(service: str) -> None:
+    """Show what a service remembers."""
+    found = next(each for each in services.all_services() if each.name == service).rows()
+    if not found:
+        click.echo("NONE YET")
+        return
+    for row in found:
+        click.echo("  ".join(f"{name}={value}" for name, value in row.items()))
+
+
+@main.command()
+def nightly() -> None:
+    """Push the job that looks for forgotten orders: for cron."""
+    click.echo(CompleteForgottenOrdersJob.perform_async())
+
+
+@main.command()
+def check() -> None:
+    """Tell the error catcher if no worker runs: for cron."""
+    if ProcessSet().size() == 0:
+        services.error_catcher().notify("Pillion is not running!")
+        raise click.ClickException("Pillion is not running!")
+
+
+@main.command()
+@click.option("--orders", "count", default=1000, help="How many orders to place.")
+@click.option("--products", default=10, help="How many products to order.")
+def load(count: int, products: int) -> None:
+    """Place many orders, and watch them being completed."""
+    with pillion.context(reason="load drill"):
+        load_drill.run(count, products)

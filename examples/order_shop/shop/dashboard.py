@@ -1,0 +1,22 @@
+"""Pillion's dashboard as a part of the shop."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from fastapi import FastAPI
+
+PATH = "/sidekiq"
+
+
+def exists() -> bool:
+    """Whether the installed Pillion has a dashboard."""
+    return find_spec("pillion.web") is not None and find_spec("pillion.web.app") is not None
+
+
+def mount(app: FastAPI) -> None:
+    """Show the dashboard at PATH, if there is one."""
+    if exists():
+        from pillion.web.app import create_app
+
+        app.mount(PATH, create_app())

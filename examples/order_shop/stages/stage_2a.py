@@ -1,0 +1,68 @@
+"""Stage 2a: somebody is told of each error."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pillion
+from pillion import Job
+
+from shop import orders, services
+from shop.models import Order
+from shop.services import Charged, Declined
+
+
+def create_order(order: Order) -> None:
+    orders.save(order)
+    CompleteOrderJob.perform_async(order.id)
+
+
+@pillion.configure_server
+def set_up(config: pillion.Config) -> None:
+    config.error_handlers.append(tell)
+
+
+def tell(error: BaseException, context: dict[str, Any], config: pillion.Config) -> None:
+    services.error_catcher().notify(error)
+
+
+class CompleteOrderJob(Job):
+    def perform(self, order_id: int) -> None:
+        complete_order(order_id)
+
+
+def complete_order(order_id: int) -> None:
+    order = orders.find(order_id)
+    outcome = charge(order)
+    now = datetime.now(UTC)
+    if isinstance(outcome, Declined):
+        orders.store(order_id, charge_completed_at=now, charge_decline_reason=outcome.explanation)
+        return
+    email_id = send_notification_email(order)
+    request_id = request_fulfillment(order)
+    orders.store(
+        order_id,
+        charge_completed_at=now,
+        charge_successful=True,
+        charge_id=outcome.charge_id,
+        email_id=email_id,
+        fulfillment_request_id=request_id,
+    )
+
+
+def charge(order: Order) -> Charged | Declined:
+    customer, method = order.user.payments_customer_id, order.user.payments_payment_method_id
+    metadata = {"order_id": str(order.id)}
+    return services.payments().charge(customer, method, order.total_cents, metadata)
+
+
+def send_notification_email(order: Order) -> str:
+    data = {"order_id": order.id, "subject": "Your order has been received"}
+    return services.email().send_email(order.email, "order-confirmation", data)
+
+
+def request_fulfillment(order: Order) -> str:
+    customer = order.user.payments_customer_id
+    metadata = {"order_id": str(order.id)}
+    return services.fulfillment().request_fulfillment(
+        customer, order.address, order.product_id, order.quantity, metadata
+    )
