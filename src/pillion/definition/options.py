@@ -32,7 +32,14 @@ _LEVELS: Final = {
 }
 
 
-_OFTEN_MEANT: Final = {"retries": "retry", "max_retries": "retry", "que": "queue", "queue_name": "queue", "tag": "tags"}
+_OFTEN_MEANT: Final = {
+    "retries": "retry",
+    "max_retries": "retry",
+    "que": "queue",
+    "queue_name": "queue",
+    "tag": "tags",
+    "timeout": "timeout_s",
+}
 
 _log = logging.getLogger("pillion")
 
@@ -154,6 +161,7 @@ _RULES: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "log_level": _level,
     "execution": _execution,
     "hard_timeout_s": _timeout,
+    "timeout_s": _timeout,
     "profile": _text,
     "carries_context": _class_attribute,
     "transient_exceptions": _class_attribute,

@@ -16,6 +16,7 @@ from typing import Any, Final
 from pillion.definition.execution import THREAD, combined
 from pillion.definition.run import FunctionRun, RunContext
 from pillion.definition.signature import Signature
+from pillion.definition.time_limit import check_time_limit
 from pillion.errors import ConfigError, InvalidJob, UnknownJobClass
 
 # What every job has unless something says otherwise (behaviour.md 2), in the order of the wire.
@@ -31,7 +32,8 @@ class JobDefinition:
     `own_options` are wire keys, declared on the job or its bases; `options` has Sidekiq's defaults
     under them. `minimum` and `maximum` (of `signature`) say how many positions it takes.
     `retry_in(count, exc, payload)` and `on_exhausted(payload, exc)` are None unless declared.
-    `is_abstract` marks a base class, which can be neither pushed nor found.
+    `is_abstract` marks a base class, which can be neither pushed nor found. `runs_in_thread` says that a worker
+    just calls `perform`: it is known in advance, as it is asked for each job.
     """
 
     __slots__ = (
@@ -43,6 +45,7 @@ class JobDefinition:
         "on_exhausted",
         "perform",
         "retry_in",
+        "runs_in_thread",
         "signature",
         "transient_exceptions",
         "wire_name",
@@ -57,6 +60,7 @@ class JobDefinition:
         self.signature: Signature | None = None
         self.is_async = False
         self.is_abstract = False
+        self.runs_in_thread = True
         self.retry_in: RetryIn | None = None
         self.on_exhausted: OnExhausted | None = None
         self.transient_exceptions: Sequence[type[BaseException] | str] = ()
@@ -92,7 +96,20 @@ class JobDefinition:
 
         Raises ConfigError for options that do not go together.
         """
-        self._declared = combined(self.own_options, options)
+        declared = combined(self.own_options, options)
+        if self.perform is not None:
+            check_time_limit(self.wire_name, declared, is_async=self.is_async)
+        self._declared = declared
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Work out `runs_in_thread` anew, also for the subclasses that follow the options of this one."""
+        self.runs_in_thread = not self.is_async and self.execution == THREAD
+        if isinstance(self.factory, type):
+            for subclass in type.__subclasses__(self.factory):
+                own: JobDefinition | None = vars(subclass).get("__job__")
+                if own is not None and own._declared is None:
+                    own.refresh()
 
     def check(self, args: Sequence[Any]) -> None:
         """Raise JobArgumentError unless `args` fit the signature of the job."""
@@ -140,6 +157,7 @@ class Registry:
                     definition.wire_name,
                     "Give one of them another name with wire_name=...",
                 )
+            definition.refresh()
             self._definitions[definition.wire_name] = definition
 
     def find(self, name: str) -> JobDefinition:

@@ -135,6 +135,7 @@ class BaseJob(JobHelpers):
     Parameters: `queue`; `retry`: True (25 times), a number, or False; `retry_for`: seconds or timedelta
     since the first failure, instead of a number; `retry_queue`; `backtrace`: True or a number of lines
     to keep; `dead`: False to discard the job when its retries are used up; `tags`; `log_level`;
+    `timeout_s`: how many seconds an async job may run before it is cancelled, and then retried;
     `execution`: "process" for a child process of the worker (docs/guides/processes.md), in which `hard_timeout_s`
     is the seconds after which it is killed;
     `wire_name`: the name in the payload, for instance that of a Ruby class; `abstract`: this class is
@@ -181,6 +182,7 @@ class BaseJob(JobHelpers):
         dead: bool | None = None,
         tags: list[str] | None = None,
         log_level: str | int | None = None,
+        timeout_s: timedelta | float | None = None,
         execution: Execution | None = None,
         hard_timeout_s: timedelta | float | None = None,
         wire_name: str | None = None,
@@ -198,6 +200,7 @@ class BaseJob(JobHelpers):
             dead=dead,
             tags=tags,
             log_level=log_level,
+            timeout_s=timeout_s,
             execution=execution,
             hard_timeout_s=hard_timeout_s,
         )
@@ -304,6 +307,7 @@ class JobDecorator:
         dead: bool | None = None,
         tags: list[str] | None = None,
         log_level: str | int | None = None,
+        timeout_s: timedelta | float | None = None,
         execution: Execution | None = None,
         hard_timeout_s: timedelta | float | None = None,
         wire_name: str | None = None,

@@ -10,6 +10,7 @@ from pillion.definition.options import check_options
 from pillion.definition.registry import FunctionDefinition, JobDefinition, default_wire_name
 from pillion.definition.run import JobRun
 from pillion.definition.signature import Signature
+from pillion.definition.time_limit import check_time_limit
 from pillion.errors import ConfigError
 
 # The metrics keys separate with "|", and the routes of the dashboards with "/" and "$" (wire-format 4).
@@ -37,6 +38,7 @@ def define_class(
         _check_runs(name, perform)
         definition.perform = perform
         definition.is_async = inspect.iscoroutinefunction(perform)
+        check_time_limit(name, definition.own_options, is_async=definition.is_async)
         definition.signature = Signature.of_class(owner, name)
     return definition
 
@@ -50,9 +52,9 @@ def define_function(
     _check_runs(function.__qualname__, function)
     name = check_wire_name(wire_name or default_wire_name(function))
     definition = FunctionDefinition(name, function)
-    definition.declare(check_options(options))
     definition.perform = function
     definition.is_async = inspect.iscoroutinefunction(function)
+    definition.declare(check_options(options))
     definition.signature = Signature.of_function(function, function.__qualname__)
     return definition
 

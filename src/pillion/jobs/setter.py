@@ -7,6 +7,7 @@ from typing import Any, Generic, ParamSpec
 
 from pillion.definition.execution import Execution, combined
 from pillion.definition.options import check_options, given
+from pillion.definition.time_limit import check_time_limit
 from pillion.jobs.calls import (
     BulkPerformIn,
     PerformAsync,
@@ -96,6 +97,7 @@ class SetCall(Generic[P]):
         dead: bool | None = None,
         tags: list[str] | None = None,
         log_level: str | int | None = None,
+        timeout_s: timedelta | float | None = None,
         execution: Execution | None = None,
         hard_timeout_s: timedelta | float | None = None,
         wait: Interval | None = None,
@@ -118,12 +120,15 @@ class SetCall(Generic[P]):
             dead=dead,
             tags=tags,
             log_level=log_level,
+            timeout_s=timeout_s,
             execution=execution,
             hard_timeout_s=hard_timeout_s,
         )
         before = self._setter
         checked = check_options({**known, **options})
-        combined({**before.job.__job__.own_options, **before.options}, checked)
+        definition = before.job.__job__
+        combined({**definition.own_options, **before.options}, checked)
+        check_time_limit(definition.wire_name, checked, is_async=definition.is_async or definition.is_abstract)
         when = wait_until if wait_until is not None else wait
         return Setter(
             before.job,
