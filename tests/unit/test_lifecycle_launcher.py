@@ -222,6 +222,21 @@ def test_a_hanging_hook_does_not_outlast_the_deadline(process: Process) -> None:
     release.set()
 
 
+def test_a_stop_is_whole_also_where_no_thread_can_begin(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the exit handlers of Python 3.12 and later."""
+
+    def cannot_start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    process.launcher.start()
+    monkeypatch.setattr(threading.Thread, "start", cannot_start)
+    diary = process.stop()
+    assert index_of(diary, "hook shutdown", "stop manager", "release", "hook exit") == sorted(
+        index_of(diary, "hook shutdown", "stop manager", "release", "hook exit")
+    )
+    assert process.reports == []
+
+
 def test_a_manager_that_fails_to_stop_does_not_keep_the_rest_up(process: Process) -> None:
     process.manager.on_stop = lambda deadline_s: assert_(condition=False)
     process.launcher.start()

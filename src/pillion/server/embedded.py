@@ -3,6 +3,7 @@
     worker = EmbeddedWorker(queues=["mailers"])
     worker.start()                                  # and worker.stop() at the end
     app = FastAPI(lifespan=worker.lifespan)         # or: the server starts and stops it
+    app = worker.asgi(get_asgi_application())       # or: the same for Django
 
 Design record
 - The process belongs to somebody else. So there are no signal handlers, no process title, no supervisor; logging is
@@ -27,7 +28,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -44,6 +45,9 @@ from pillion.server.worker import log_start, make_runtime
 from pillion.storage.connect import resolve_url
 
 log = logging.getLogger("pillion")
+
+# An ASGI application: called with (scope, receive, send).
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 CONCURRENCY = 2
 LONGEST_WAIT_S = 15.0
@@ -65,7 +69,7 @@ FORKED = (
 class EmbeddedWorker:
     """Runs jobs in threads of this process, from `start` to `stop`. Both may be called again, from any thread.
 
-    Also a context manager, plain and async, and `lifespan` for ASGI applications.
+    Also a context manager, plain and async; `lifespan` and `asgi` are for ASGI applications.
 
     Parameters:
         concurrency: jobs at a time. They share the interpreter with the host: 2 is usual.
@@ -160,7 +164,35 @@ class EmbeddedWorker:
         async with self:
             yield
 
+    def asgi(self, app: Asgi) -> Asgi:
+        """`app` with this worker in its lifespan, for frameworks that have none: `worker.asgi(get_asgi_application())`.
+
+        What `app` itself would do with lifespan events is left out.
+        """
+
+        async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "lifespan":
+                await self._live(receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return wrapped
+
     # -- inside ----------------------------------------------------------------------------------------
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        """The lifespan protocol of ASGI: a message comes in at either end, and one is sent when that is done."""
+        await receive()
+        try:
+            await asyncio.to_thread(self.start)
+        except Exception as exc:
+            log.exception("The embedded worker could not start")
+            await send({"type": "lifespan.startup.failed", "message": str(exc)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(self.stop)
+        await send({"type": "lifespan.shutdown.complete"})
 
     def _make_config(self) -> Config:
         directory = Path.cwd()
