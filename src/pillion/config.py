@@ -19,6 +19,7 @@ from pillion.middleware.retry_jobs import take_retry_limit
 QueueMode = Literal["strict", "weighted", "random"]
 StrictArgs = Literal["raise", "warn", False]
 OnFull = Literal["raise", "drop", "wait"]
+OnEnqueueInTransaction = Literal["warn", "raise", "defer"]
 Event = Literal["startup", "quiet", "shutdown", "exit", "heartbeat", "beat", "child_start", "child_exit"]
 
 EVENTS: tuple[Event, ...] = get_args(Event)
@@ -201,6 +202,10 @@ class Config:
     embedded_data_dir: str | None
     default_job_options: dict[str, Any]
     queue_limits: dict[str, QueueLimit]
+    # What a push does while a database transaction is open that it does not wait for (F021), and who knows of those:
+    # each returns the `client.transactions.Transaction`s that are open in this thread or task.
+    on_enqueue_in_transaction: OnEnqueueInTransaction | None
+    transactions: list[Callable[[], Iterable[Any]]]
     client_middleware: ClientChain
     server_middleware: ServerChain
     error_handlers: list[ErrorHandler]
@@ -304,6 +309,9 @@ class Config:
         _whole_number("max_retries", self.max_retries, least=0)
         if self.strict_args not in ("raise", "warn", False):
             raise ConfigError("strict_args", '"raise", "warn" or False', self.strict_args)
+        if self.on_enqueue_in_transaction not in (None, "warn", "raise", "defer"):
+            given = self.on_enqueue_in_transaction
+            raise ConfigError("on_enqueue_in_transaction", '"warn", "raise", "defer" or None', given)
         if isinstance(cast("object", self.features), str):
             raise ConfigError("features", "a list of modules", self.features)
         for name, limit in self.queue_limits.items():
@@ -379,6 +387,8 @@ def _defaults() -> dict[str, Any]:
         "embedded_data_dir": None,
         "default_job_options": {},
         "queue_limits": {},
+        "on_enqueue_in_transaction": None,
+        "transactions": [],
         "client_middleware": ClientChain(),
         "server_middleware": ServerChain(),
         "error_handlers": [],

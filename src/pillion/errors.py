@@ -9,6 +9,7 @@
          ├─ ConfigError             an option is wrong: names the option, what was expected, what came
          ├─ InvalidJob              a job that cannot be pushed; nothing was written
          │   └─ ComplexArgument     an argument that JSON cannot carry unchanged
+         ├─ EnqueuedInTransaction   a push while a database transaction is open; nothing was pushed
          ├─ QueueFull               the queue has reached its limit; nothing was pushed to it
          ├─ UnknownJobClass         a payload names a class that is not registered here
          ├─ DecodeError             bytes that are not a job
@@ -65,6 +66,22 @@ class ComplexArgument(InvalidJob):
 
     def __init__(self, message: str) -> None:
         super().__init__("args", message)
+
+
+class EnqueuedInTransaction(PillionError):
+    """A push while a database transaction is open, where `on_enqueue_in_transaction` forbids it (F021).
+
+    `place` is the `file:line` that pushes, `transaction` says which one is open.
+    """
+
+    def __init__(self, place: str, transaction: str) -> None:
+        self.place, self.transaction = place, transaction
+        super().__init__(
+            f"{place}: a job is pushed while {transaction} is open. A worker may run it before the commit, and runs it "
+            "after a rollback too; and locks of the database are held while Redis is asked. Push after the commit: by "
+            "hand, inside of `with pillion.transaction(...)`, or with the job option transactional_push=True. If it is "
+            "meant to be so, say transactional_push=False."
+        )
 
 
 class QueueFull(PillionError):

@@ -11,11 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from itertools import groupby
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from pillion.client.admission import Admission, pressure_ops
 from pillion.client.bulk import BATCH_SIZE
-from pillion.client.intake import Batch, Intake
+from pillion.client.held import Held
+from pillion.client.intake import Batch, Intake, Payload
+from pillion.client.transactions import Chosen, choose, is_looked_for, wait
 from pillion.config import Config
 from pillion.errors import InvalidJob
 from pillion.storage.ops.base import Op
@@ -50,6 +53,7 @@ class _Common(ABC, Generic[S, R]):
     """What both clients have, apart from talking to Redis."""
 
     _via: ClassVar[ContextVar[Any]]
+    _is_async: ClassVar[bool]
 
     def __init__(self, storage: S, config: Config, *, intake: Intake | None = None) -> None:
         self.storage = storage
@@ -106,6 +110,33 @@ class _Common(ABC, Generic[S, R]):
         other: S | None = chosen or self._via.get()
         return self.storage if other is None else other
 
+    # -- pushes that wait for a commit -------------------------------------------------------------
+
+    @abstractmethod
+    def push_prepared(self, payloads: Sequence[Payload], storage: S) -> Any:
+        """Push complete payloads, as `prepare` makes them, in one round trip."""
+        ...
+
+    def is_limited(self, queue: str) -> bool:
+        """Whether `queue` has a limit, and so may refuse jobs."""
+        return queue in self.config.queue_limits
+
+    def _transactions(self, item: Item) -> Chosen:
+        """The open transactions that this push has to wait for."""
+        return choose(self.config, says=self._intake.says(item), is_async=self._is_async)
+
+    def _by_transactions(self, items: Iterable[Item]) -> Iterator[tuple[Chosen, Iterable[Item]]]:
+        for says, group in groupby(items, self._intake.says):
+            yield choose(self.config, says=says, is_async=self._is_async), group
+
+    def _hold(self, payloads: Sequence[Payload | None], storage: S, transactions: Chosen) -> list[str | None]:
+        """Have these jobs wait. Returns their jids; None for those that middleware stopped."""
+        kept = [payload for payload in payloads if payload is not None]
+        self._intake.check_json(kept)  # here it still stops the transaction
+        if kept:
+            wait(Held(self, storage, kept, is_async=self._is_async), transactions)
+        return [None if payload is None else payload["jid"] for payload in payloads]
+
 
 class Client(_Common[SyncRunner, str | None]):
     """Pushes jobs from threads. Safe to share between them.
@@ -114,9 +145,13 @@ class Client(_Common[SyncRunner, str | None]):
     RedisError if Redis cannot take it, and QueueFull if the queue has reached its limit: then none of the
     jobs that one round trip had for this queue are in it, but those for other queues are in theirs.
     A bulk push that fails midway leaves its earlier batches pushed.
+
+    Inside of `with pillion.transaction(...)`, and for jobs with `transactional_push=True`, they push after the commit
+    of the database transaction that is open here: see `transactions`. The jids are known at once all the same.
     """
 
     _via: ClassVar[ContextVar[SyncRunner | None]] = ContextVar("pillion_via", default=None)
+    _is_async: ClassVar[bool] = False
 
     def push(self, item: Item) -> str | None:
         """Push one job: a map with `class` (a job or its name), `args` (a list) and any option.
@@ -124,6 +159,8 @@ class Client(_Common[SyncRunner, str | None]):
         `at` (epoch seconds) schedules it. Returns the jid, or None if client middleware stopped it.
         """
         storage = self._storage(item)
+        if is_looked_for(self.config) and (found := self._transactions(item)):
+            return self._hold([self._intake.prepare(item, storage)], storage, found)[0]
         return self._send(self._intake.single(item, storage), storage)[0]
 
     def push_bulk(self, item: Item) -> list[str | None]:
@@ -134,6 +171,8 @@ class Client(_Common[SyncRunner, str | None]):
         many go in one round trip (1000, or 100 when scheduled). Returns one jid or None for each.
         """
         storage = self._storage(item)
+        if is_looked_for(self.config) and (found := self._transactions(item)):
+            return self._hold(self._intake.prepare_bulk(item, storage), storage, found)
         return self._run(self._intake.bulk(item, storage), storage)
 
     def push_many(
@@ -144,7 +183,16 @@ class Client(_Common[SyncRunner, str | None]):
         Returns one jid or None for each, in order. Raises InvalidJob if the two lists differ in length.
         """
         storage = self._storage({})
-        return self._run(self._intake.many(as_items(jobs, args), batch_size, storage), storage)
+        items = as_items(jobs, args)
+        if not is_looked_for(self.config):
+            return self._run(self._intake.many(items, batch_size, storage), storage)
+        jids: list[str | None] = []
+        for found, group in self._by_transactions(items):
+            if found:
+                jids += self._hold([self._intake.prepare(one, storage) for one in group], storage, found)
+            else:
+                jids += self._run(self._intake.many(group, batch_size, storage), storage)
+        return jids
 
     def pressure(self, queue: str = "default") -> float:
         """How near `queue` is to its limit (F026): 0.0 is empty, 1.0 full. A queue without a limit has 0.0."""
@@ -159,6 +207,10 @@ class Client(_Common[SyncRunner, str | None]):
         Client middleware runs with the class as a string; None means that it stopped the job.
         """
         return self._intake.promote(payload, self.storage)
+
+    def push_prepared(self, payloads: Sequence[Payload], storage: SyncRunner) -> None:
+        """As the base class says."""
+        self._send(self._intake.batch(payloads), storage)
 
     def _run(self, batches: Iterator[Batch], storage: SyncRunner) -> list[str | None]:
         jids: list[str | None] = []
@@ -181,15 +233,20 @@ class AsyncClient(_Common[AsyncRunner, Coroutine[Any, Any, str | None]]):
     """Pushes jobs from an event loop without blocking it. Same rules and results as Client."""
 
     _via: ClassVar[ContextVar[AsyncRunner | None]] = ContextVar("pillion_async_via", default=None)
+    _is_async: ClassVar[bool] = True
 
     async def push(self, item: Item) -> str | None:
         """As `Client.push`."""
         storage = self._storage(item)
+        if is_looked_for(self.config) and (found := self._transactions(item)):
+            return self._hold([self._intake.prepare(item, storage)], storage, found)[0]
         return (await self._send(self._intake.single(item, storage), storage))[0]
 
     async def push_bulk(self, item: Item) -> list[str | None]:
         """As `Client.push_bulk`."""
         storage = self._storage(item)
+        if is_looked_for(self.config) and (found := self._transactions(item)):
+            return self._hold(self._intake.prepare_bulk(item, storage), storage, found)
         return await self._run(self._intake.bulk(item, storage), storage)
 
     async def push_many(
@@ -197,7 +254,16 @@ class AsyncClient(_Common[AsyncRunner, Coroutine[Any, Any, str | None]]):
     ) -> list[str | None]:
         """As `Client.push_many`."""
         storage = self._storage({})
-        return await self._run(self._intake.many(as_items(jobs, args), batch_size, storage), storage)
+        items = as_items(jobs, args)
+        if not is_looked_for(self.config):
+            return await self._run(self._intake.many(items, batch_size, storage), storage)
+        jids: list[str | None] = []
+        for found, group in self._by_transactions(items):
+            if found:
+                jids += self._hold([self._intake.prepare(one, storage) for one in group], storage, found)
+            else:
+                jids += await self._run(self._intake.many(group, batch_size, storage), storage)
+        return jids
 
     async def pressure(self, queue: str = "default") -> float:
         """As `Client.pressure`."""
@@ -205,6 +271,10 @@ class AsyncClient(_Common[AsyncRunner, Coroutine[Any, Any, str | None]]):
         if limit is None:
             return 0.0
         return self._intake.pressure(limit, await self._storage({}).run_all(pressure_ops(queue, limit)))
+
+    async def push_prepared(self, payloads: Sequence[Payload], storage: AsyncRunner) -> None:
+        """As the base class says."""
+        await self._send(self._intake.batch(payloads), storage)
 
     async def _run(self, batches: Iterator[Batch], storage: AsyncRunner) -> list[str | None]:
         jids: list[str | None] = []

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from pillion.client.admission import Guard, pressure_of
 from pillion.client.bulk import BulkOrder, read_order
+from pillion.client.transactions import OPTION, around, refuse_unwatched
 from pillion.config import Config, QueueLimit
 from pillion.definition.registry import BASE_OPTIONS, JobDefinition
 from pillion.errors import InvalidJob
@@ -100,7 +101,10 @@ class Intake:
             inner = definition_of(wrapped, "wrapped")
             defaults.update(inner.own_options)
             item = {**item, "wrapped": inner.wire_name}
-        return normalize(item, defaults, now_ms=to_ms(now_s), new_jid=self._jid)
+        payload = normalize(item, defaults, now_ms=to_ms(now_s), new_jid=self._jid)
+        if OPTION in defaults or OPTION in item:
+            self._check_watched(item, defaults)
+        return payload
 
     def _defaults(self, definition: JobDefinition | None) -> Payload:
         """Global defaults, and the job's options over them (behaviour.md 2, precedence)."""
@@ -126,12 +130,16 @@ class Intake:
         order = read_order(item, now_s, self._rand)
         if order is None:
             return iter(())
-        definition = _job_of(order.item)[1]
-        template = self._completed({**order.item, "jid": order.item.get("jid") or "-"}, definition, now_s)
+        template, definition = self._template(order, now_s)
         alike = "at" not in template and template["queue"] not in self._config.queue_limits
         if alike and self._config.client_middleware.is_empty:
             return self._copies(order, template, definition)
         return self._batches(self._bulk_payloads(order, template, pool), order.batch_size)
+
+    def _template(self, order: BulkOrder, now_s: float) -> tuple[Payload, JobDefinition | None]:
+        """What all payloads of a bulk push share, with a jid to be replaced; and the definition of their job."""
+        definition = _job_of(order.item)[1]
+        return self._completed({**order.item, "jid": order.item.get("jid") or "-"}, definition, now_s), definition
 
     def _copies(self, order: BulkOrder, template: Payload, definition: JobDefinition | None) -> Iterator[Batch]:
         """The batches of jobs that nothing looks at one by one."""
@@ -179,6 +187,35 @@ class Intake:
     def _batches(self, payloads: Iterator[Payload | None], size: int) -> Iterator[Batch]:
         while chunk := list(islice(payloads, size)):
             yield self._batch(chunk, self._clock())
+
+    # -- what waits for a commit -----------------------------------------------------------------
+
+    def says(self, item: object) -> bool | None:
+        """What a push says about `transactional_push`: itself, its job, or the defaults; None for nothing."""
+        return _said(item, self._defaults(_job_of(item)[1]))
+
+    def prepare_bulk(self, item: Mapping[str, Any], pool: object) -> list[Payload | None]:
+        """As `prepare`, for all jobs of a `push_bulk`."""
+        now_s = self._clock()
+        order = read_order(item, now_s, self._rand)
+        if order is None:
+            return []
+        return list(self._bulk_payloads(order, self._template(order, now_s)[0], pool))
+
+    def batch(self, payloads: Iterable[Payload]) -> Batch:
+        """The batch that pushes complete payloads now."""
+        return self._batch(payloads, self._clock())
+
+    @staticmethod
+    def check_json(payloads: Iterable[Payload]) -> None:
+        """Raise what `batch` would raise for them."""
+        for payload in payloads:
+            dumps(payload)
+
+    def _check_watched(self, item: object, defaults: Payload) -> None:
+        """Who asks to wait for transactions that nobody watches is told so."""
+        if _said(item, defaults) and not self._config.transactions and not around.get():
+            refuse_unwatched(OPTION)
 
     # -- the scheduler ---------------------------------------------------------------------------
 
@@ -234,6 +271,12 @@ class Intake:
     def pressure(self, limit: QueueLimit, replies: Sequence[Any]) -> float:
         """How near to its limit a queue is, after what Redis answered to `pressure_ops`."""
         return pressure_of(limit, replies, self._clock())
+
+
+def _said(item: object, defaults: Mapping[str, Any]) -> bool | None:
+    given = cast("Mapping[str, Any]", item).get(OPTION) if isinstance(item, Mapping) else None
+    value = defaults.get(OPTION) if given is None else given
+    return None if value is None else bool(value)
 
 
 def _carries_context(definition: JobDefinition | None) -> bool:

@@ -55,11 +55,11 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(name: str, value: Any) -> Any:
-    if name in TRANSIENT:
+    rule = _RULES.get(name)
+    if rule is None and name in TRANSIENT:
         return value
     if name in _NOT_OPTIONS:
         raise ConfigError(name, "to be left to the push", value, "It is not a job option.")
-    rule = _RULES.get(name)
     return _extra(name, value) if rule is None else rule(name, value)
 
 
@@ -166,4 +166,5 @@ _RULES: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "carries_context": _class_attribute,
     "transient_exceptions": _class_attribute,
     "display_class": _text,
+    "transactional_push": _flag,
 }

@@ -155,6 +155,12 @@ def strict_mode(value: object, where: str) -> str | bool:
     raise ConfigError(where, '"raise", "warn" or false', value)
 
 
+def transaction_guard(value: object, where: str) -> str | None:
+    """What a push does inside of an open database transaction: "warn", "raise", "defer", or "off" for nothing."""
+    word = choice("warn", "raise", "defer", "off")("off" if value is False else value, where)
+    return None if word == "off" else str(word)
+
+
 def mapping(value: object, where: str) -> dict[str, Any]:
     """A table of options."""
     if not isinstance(value, Mapping):
@@ -363,6 +369,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("strict_args", strict_mode, "strict_args", aliases=("on_complex_arguments",)),
     Option("default_job_options", mapping, "default_job_options"),
     Option("queue_limits", queue_limits, "queue_limits"),
+    Option(
+        "on_enqueue_in_transaction",
+        transaction_guard,
+        "on_enqueue_in_transaction",
+        ("PILLION_ON_ENQUEUE_IN_TRANSACTION",),
+    ),
     Option("logged_job_attributes", words, "logged_job_attributes"),
     Option("skip_default_job_logging", switch, "skip_default_job_logging"),
     Option("log_arguments", switch, "log_arguments", ("PILLION_LOG_ARGUMENTS", "SIDEKIQ_LOG_ARGUMENTS")),

@@ -15,7 +15,7 @@ from pillion.wire.text import shown
 
 # Meant for the pushing process only: never in a stored payload. `at` is transient too, but client
 # middleware may read it, so it goes last (payload.for_queue, payload.for_schedule).
-TRANSIENT: Final = frozenset({"pool", "client_class", "sync"})
+TRANSIENT: Final = frozenset({"pool", "client_class", "sync", "transactional_push"})
 
 MAX_RETRY_FOR_S: Final = 1_000_000_000
 
