@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pillion.client import Client as Client
     from pillion.config import Config as Config
     from pillion.config import QueueLimit as QueueLimit
+    from pillion.contrib.transaction_blocks import transaction as transaction
     from pillion.default import Job as Job
     from pillion.default import Worker as Worker
     from pillion.default import configure_client as configure_client
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pillion.errors import CircuitOpen as CircuitOpen
     from pillion.errors import ComplexArgument as ComplexArgument
     from pillion.errors import ConfigError as ConfigError
+    from pillion.errors import EnqueuedInTransaction as EnqueuedInTransaction
     from pillion.errors import HardTimeout as HardTimeout
     from pillion.errors import Interrupted as Interrupted
     from pillion.errors import InvalidJob as InvalidJob
@@ -98,6 +100,7 @@ __all__ = [
     "persist",
     "pressure",
     "redis",
+    "transaction",
     "with_retry",
 ]
 
@@ -106,6 +109,7 @@ _HOMES = {
     "api.progress": ("cleanup_progress", "get_progress"),
     "client": ("AsyncClient", "Client"),
     "config": ("Config", "QueueLimit"),
+    "contrib.transaction_blocks": ("transaction",),
     "default": ("Job", "Worker", "configure_client", "configure_server", "job", "pressure", "redis"),
     "errors": (
         "ChildDied",
