@@ -21,6 +21,7 @@ from pillion.errors import QueueFull
 Payload = dict[str, Any]
 
 _NAMED_IN_A_LINE: Final = 50
+_NOTE: Final = "The transaction is committed, but jobs of it were not pushed: the log says which."
 
 _log = logging.getLogger("pillion")
 
@@ -173,7 +174,8 @@ def _joined(helds: Iterable[Held]) -> list[Parcel]:
 def _report(payloads: Sequence[Payload], error: BaseException) -> None:
     for names in _lines(payloads):
         _log.error("Not pushed, though their transaction is committed (%s: %s): %s", type(error).__name__, error, names)
-    error.add_note(f"The transaction is committed, but {len(payloads)} jobs of it were not pushed: see the log.")
+    if _NOTE not in getattr(error, "__notes__", ()):
+        error.add_note(_NOTE)
 
 
 def _lines(payloads: Iterable[Payload]) -> Iterator[str]:
