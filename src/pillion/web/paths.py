@@ -31,6 +31,17 @@ def unsegment(text: str) -> str:
     return "" if text == "~" else _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
+def quoted(path: str) -> str:
+    """A path that the server has unquoted, as it is written in an address."""
+    return quote(path, safe="/~:", errors="surrogateescape")
+
+
+def safe_back(wanted: str) -> str:
+    """`wanted`, if it is a path below the mount; else "/". It comes from a form: nothing may lead to another site."""
+    is_path = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted
+    return wanted if is_path and wanted.isprintable() else "/"
+
+
 def places(pattern: str) -> tuple[str, ...]:
     """The names in `/queues/{queue}/pause`."""
     return tuple(_PLACE.findall(pattern))

@@ -86,7 +86,7 @@ class RequestScope:
         """This page's address with other parameters; None takes one out."""
         kept = {name: value for name, value in self.query if name != "fragment"}
         changed = {name.removesuffix("_"): value for name, value in changes.items()}
-        return self.root + self.path + _query({**kept, **changed})
+        return self.root + paths.quoted(self.path) + _query({**kept, **changed})
 
     @property
     def back(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,8 @@ class Templates:
     """Draws pages. Parameters: `folders` of extensions, whose templates are found after the dashboard's own.
 
     What a template knows: `page` (its view model), `scope` (who asks, and how addresses are made), `t` (texts),
-    `fmt` (numbers and times as the locale writes them), `charts`, and `fragment` (only `<main>` is wanted).
+    `fmt` (numbers and times as the locale writes them), `charts`, `languages` (all locales by code), and `fragment`
+    (only `<main>` is wanted).
     """
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
@@ -36,8 +37,23 @@ class Templates:
         self._environment.globals["charts"] = charts
 
     def render(
-        self, name: str, *, page: Any, scope: RequestScope, locale: Locale, now_s: float, fragment: bool = False
+        self,
+        name: str,
+        *,
+        page: Any,
+        scope: RequestScope,
+        locale: Locale,
+        languages: Mapping[str, Locale],
+        now_s: float,
+        fragment: bool = False,
     ) -> str:
         """The page `pages/NAME.html` as text; `fragment` draws its `<main>` alone. `now_s` is epoch seconds."""
         template = self._environment.get_template(f"pages/{name}.html")
-        return template.render(page=page, scope=scope, t=locale, fmt=Formats(locale, now_s), fragment=fragment)
+        return template.render(
+            page=page,
+            scope=scope,
+            t=locale,
+            fmt=Formats(locale, now_s),
+            languages=languages,
+            fragment=fragment,
+        )

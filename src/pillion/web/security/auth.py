@@ -15,8 +15,9 @@ import hmac
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final, cast, get_args
+
+from starlette.requests import cookie_parser
 
 from pillion.errors import ConfigError
 from pillion.web.errors import Refusal
@@ -75,13 +76,8 @@ EVERYBODY: Final = User("anyone", "admin")
 
 
 def cookies_of(header: str) -> dict[str, str]:
-    """The cookies of a Cookie header; none of one that is broken."""
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        jar.load(header)
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in jar.items()}
+    """The cookies of a Cookie header; a broken one of another application does not hide ours."""
+    return dict(cookie_parser(header))
 
 
 async def identify(auth: Auth | None, visitor: Visitor, threads: Threads) -> User:

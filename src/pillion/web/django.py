@@ -1,0 +1,86 @@
+"""The dashboard among the URLs of a Django project.
+
+from pillion.web.django import urls
+
+urlpatterns = [path("admin/jobs/", urls(auth=who))]
+
+def who(visitor):
+    user = visitor.environ["django.request"].user
+    return User(user.get_username(), "admin" if user.is_superuser else "viewer") if user.is_staff else None
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from itertools import chain
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.urls import re_path
+from django.views.decorators.csrf import csrf_exempt
+
+from pillion.web.app import app
+from pillion.web.wsgi import Environ, WsgiDashboard
+
+
+def urls(**options: Any) -> Any:
+    """What `path("admin/jobs/", ...)` takes. Parameters and errors are those of `pillion.web.app`.
+
+    The dashboard sees for itself that a POST comes from its own pages, so Django's tokens are not asked for. Works
+    with Django's WSGI and ASGI handlers.
+    """
+    dashboard = WsgiDashboard(app(**options))
+
+    @csrf_exempt
+    def view(request: HttpRequest, path: str) -> HttpResponseBase:
+        return _answer(dashboard, _environ(request, path))
+
+    return ([re_path(r"^(?P<path>.*)$", view, name="pillion")], "pillion", "pillion")
+
+
+def _environ(request: HttpRequest, path: str) -> Environ:
+    """The request for a WSGI application that is mounted where Django's URLs say."""
+    user = getattr(request, "user", None)
+    if user is not None:
+        bool(user.is_authenticated)  # read here, in Django's thread, which closes its database connections
+    body = request.body
+    return {
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        **request.META,
+        "wsgi.url_scheme": request.scheme,
+        "wsgi.input": BytesIO(body),
+        "CONTENT_LENGTH": str(len(body)),
+        "SCRIPT_NAME": _as_wsgi(request.path.removesuffix(path).rstrip("/")),
+        "PATH_INFO": _as_wsgi(f"/{path}"),
+        "django.request": request,
+    }
+
+
+def _as_wsgi(path: str) -> str:
+    return path.encode(errors="replace").decode("latin-1")
+
+
+def _answer(dashboard: WsgiDashboard, environ: Environ) -> HttpResponseBase:
+    """The dashboard's answer as Django's. What has no length yet, an export, is passed on as it comes."""
+    begun: list[tuple[int, list[tuple[str, str]]]] = []
+
+    def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
+        begun.append((int(status.split(" ", 1)[0]), headers))
+
+    parts: Iterator[bytes] = iter(dashboard(environ, start))
+    first = next(parts, b"")
+    status, headers = begun[0]
+    body = chain((first,), parts)
+    has_length = any(name.lower() == "content-length" for name, _ in headers)
+    answer: HttpResponseBase
+    if has_length or status == 304:
+        answer = HttpResponse(b"".join(body), status=status)
+    else:
+        answer = StreamingHttpResponse(body, status=status)
+    for name, value in headers:
+        if name.lower() == "set-cookie":
+            answer.cookies.load(value)
+        else:
+            answer.headers[name] = value
+    return answer
