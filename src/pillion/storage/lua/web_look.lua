@@ -11,7 +11,8 @@
 --         after which of each payload only the ends come   11 how long these ends are
 --       12.. for each text: number of ways to write it, these ways. One of them must occur, of every text
 -- returns {entries in all, where it began (entries from the beginning), entries looked at, {wrong key, ...},
---          {key, rank, score or "", bytes, payload or its beginning, its end or "", ...}}
+--          {key, rank in it, entries of the keys before it, its size, score or "", entries with this score passed before it, bytes, payload or its beginning,
+--           its end or "", ...}, score of the entry looked at last or "", entries with this score passed up to it}
 local order, from, value = ARGV[2], ARGV[3], ARGV[4]
 local count, most, room = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local whole, room_back, ends = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
@@ -93,8 +94,16 @@ local function slice(place, first, last)
   return flat
 end
 
+-- How many entries with this score were passed before that rank.
+local function ties(place, rank, score)
+  if score == '' then return 0 end
+  if order == 'asc' then return rank - redis.call('ZCOUNT', place.key, '-inf', '(' .. score) end
+  return rank - redis.call('ZCOUNT', place.key, '(' .. score, '+inf')
+end
+
 local start = beginning() + tonumber(ARGV[5])
 local hits, found, looked, step, passed = {}, 0, 0, 8, 0
+local last_score, last_ties = '', 0
 for _, place in ipairs(places) do
   local rank = math.max(0, start - passed)
   while rank < place.size and looked < count and found < most and room > 0 do
@@ -111,16 +120,20 @@ for _, place in ipairs(places) do
           head, tail = string.sub(payload, 1, ends), string.sub(payload, -ends)
         end
         room_back = room_back - #head - #tail
-        for _, part in ipairs({place.key, rank, entries[i + 1], #payload, head, tail}) do hits[#hits + 1] = part end
+        local score = entries[i + 1]
+        local hit = {place.key, rank, passed, place.size, score, ties(place, rank, score), #payload, head, tail}
+        for _, part in ipairs(hit) do hits[#hits + 1] = part end
       end
       rank = rank + 1
+      last_score = entries[i + 1]
       if found >= most then break end
     end
     if #entries == 0 then break end
+    last_ties = ties(place, rank, last_score)
     room = room - bytes
     -- Small steps until it is known how large the entries are: one could have a megabyte.
     step = math.max(1, math.min(step * 8, 500, math.floor(room / (bytes * 2 / #entries + 1))))
   end
   passed = passed + place.size
 end
-return {total, start, looked, wrong, hits}
+return {total, start, looked, wrong, hits, last_score, last_ties}

@@ -44,7 +44,10 @@ class QueueLook:
 
 @dataclass(slots=True, frozen=True)
 class Survey:
-    """Processes (identity and record; empty if it has expired), queues, and what is listed beyond the limits."""
+    """Processes (identity and record; empty if it has expired), queues, and what is listed beyond the limits.
+
+    `owners` are the processes that are Pillion's.
+    """
 
     leader: str
     paused: frozenset[str]
@@ -53,17 +56,18 @@ class Survey:
     known_queues: int
     queues: tuple[QueueLook, ...]
     wrong_keys: tuple[str, ...]
+    owners: frozenset[str]
 
 
 def survey() -> Op[Survey]:
     """Processes and queues, up to 1000 of each, in one step."""
-    names = (keys.PROCESSES, keys.QUEUES, keys.PAUSED, keys.DEAR_LEADER)
+    names = (keys.PROCESSES, keys.QUEUES, keys.PAUSED, keys.DEAR_LEADER, keys.OWNERS)
     limits = (MOST_PROCESSES, MOST_QUEUES, WHOLE_BYTES, ENDS_BYTES)
     return call("web_survey", names, (keys.queue(""), *limits, *PROCESS_FIELDS), _survey)
 
 
 def _survey(reply: Any) -> Survey:
-    leader, paused, processes, queues, wrong = reply
+    leader, paused, processes, queues, wrong, owners = reply
     return Survey(
         leader=_text(leader),
         paused=frozenset(map(_text, paused)),
@@ -72,6 +76,7 @@ def _survey(reply: Any) -> Survey:
         known_queues=int(queues[0]),
         queues=tuple(_queue(*four) for four in _groups(queues[1:], 4)),
         wrong_keys=tuple(map(_text, wrong)),
+        owners=frozenset(map(_text, owners)),
     )
 
 
@@ -91,13 +96,17 @@ def _queue(name: bytes, size: int, bytes_: int, payload: bytes) -> QueueLook:
 class Seen:
     """An entry: where it was, and its payload, or its two ends if it is large: `tail` is empty in one that is whole.
 
-    `rank` is counted from where the look began to count: the earliest or the latest, what runs next or the newest.
-    `score` is None in a queue.
+    `rank` is counted in its own place, from the earliest or the latest, from what runs next or from the newest on.
+    `passed` entries are in the places before that one, which has `size`. `score` is None in a queue; `ties` entries
+    with the same score were passed before it.
     """
 
     key: str
     rank: int
+    passed: int
+    size: int
     score: float | None
+    ties: int
     size_bytes: int
     head: bytes
     tail: bytes
@@ -117,7 +126,8 @@ class Seen:
 class Look:
     """What one step has seen: `entries` of `looked_at`, from entry `begin` on, of `total` there are.
 
-    It may have looked at fewer than it was asked to: where enough were found, and where entries are large.
+    It may have looked at fewer than it was asked to: where enough were found, and where entries are large. Of the
+    entries with `last_score`, that of the one looked at last, `last_ties` were passed, it included.
     """
 
     total: int
@@ -125,6 +135,8 @@ class Look:
     looked_at: int
     wrong_keys: tuple[str, ...]
     entries: tuple[Seen, ...]
+    last_score: float | None
+    last_ties: int
 
 
 def look(
@@ -150,13 +162,16 @@ def look(
 
 
 def _look(reply: Any) -> Look:
-    total, begin, looked_at, wrong, hits = reply
-    entries = tuple(_seen(*six) for six in _groups(hits, 6))
-    return Look(int(total), int(begin), int(looked_at), tuple(map(_text, wrong)), entries)
+    total, begin, looked_at, wrong, hits, score, ties = reply
+    entries = tuple(_seen(*nine) for nine in _groups(hits, 9))
+    last = float(score) if score else None
+    return Look(int(total), int(begin), int(looked_at), tuple(map(_text, wrong)), entries, last, int(ties))
 
 
-def _seen(key: bytes, rank: int, score: bytes, size: int, head: bytes, tail: bytes) -> Seen:
-    return Seen(_text(key), int(rank), float(score) if score else None, int(size), head, tail)
+def _seen(*parts: Any) -> Seen:
+    key, rank, passed, size, score, ties, bytes_, head, tail = parts
+    at_s = float(score) if score else None
+    return Seen(_text(key), int(rank), int(passed), int(size), at_s, int(ties), int(bytes_), head, tail)
 
 
 def digest(head: bytes, tail: bytes, size_bytes: int) -> str:
@@ -185,13 +200,19 @@ def _picked(reply: Any) -> list[tuple[bytes, float] | None]:
 
 @dataclass(slots=True, frozen=True)
 class RunningEntry:
-    """An entry of a work hash, as a process wrote it; if it is large, its beginning and its end."""
+    """An entry of a work hash, as a process wrote it; if it is large, its beginning and its end.
+
+    `iteration` and `progress` are those of the `jid` that was found in it at a glance.
+    """
 
     identity: str
     thread: str
     size_bytes: int
     head: bytes
     tail: bytes
+    jid: str
+    iteration: Fields
+    progress: bytes
 
 
 @dataclass(slots=True, frozen=True)
@@ -203,17 +224,20 @@ class Works:
     entries: tuple[RunningEntry, ...]
 
 
+_PREFIXES: Final = (keys.iteration(""), keys.progress(""), keys.work(""), keys.work_before_6_4_2(""))
+
+
 def works(*, skip: int, count: int, text: bytes = b"") -> Op[Works]:
     """What runs, by processes: up to `count` jobs after the first `skip`, those in which `text` occurs."""
-    argv = (skip, count, WHOLE_BYTES, ENDS_BYTES, text, _BACK_BYTES, keys.work(""), keys.work_before_6_4_2(""))
+    argv = (skip, count, WHOLE_BYTES, ENDS_BYTES, text, _BACK_BYTES, *_PREFIXES)
     return call("web_works", (keys.PROCESSES,), argv, _works)
 
 
 def _works(reply: Any) -> Works:
     total, looked_at, found = reply
     entries = tuple(
-        RunningEntry(_text(identity), _text(thread), int(size), head, tail)
-        for identity, thread, size, head, tail in _groups(found, 5)
+        RunningEntry(_text(identity), _text(thread), int(size), head, tail, _text(jid), _fields(iteration), progress)
+        for identity, thread, size, head, tail, jid, iteration, progress in _groups(found, 8)
     )
     return Works(int(total), int(looked_at), entries)
 

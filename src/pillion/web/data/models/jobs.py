@@ -97,10 +97,10 @@ class SearchReport:
 class ErrorGroup:
     """Jobs of one set that failed alike: same class, same error, same message but for numbers and ids.
 
-    `fingerprint` addresses the group ("group" in filters). `message` is of the job that failed last, `pattern` what
-    they share, with `<n>` and such. `where` is the innermost line of the application ("" unknown). `times` are
-    failures by hour of the last 24 h (or less, by `width_s`). `deploy` is the last one before `first_at`. `samples`
-    are up to three jids; `sample_keys` their `JobRow.key`.
+    `query` is the filter (`q`) that says exactly this group; `fingerprint` is its name. `message` is of the job that
+    failed last, `pattern` what they share, with `<n>` and such ("" if it may not be seen). `where` is the innermost
+    line of the application ("" unknown). `history` are failures by hour, see `GroupTable`. `deploy` is the last one
+    before `first_at`. `samples` are up to three jids; `sample_keys` their `JobRow.key`.
     """
 
     fingerprint: str
@@ -109,6 +109,7 @@ class ErrorGroup:
     pattern: str
     message: Shown
     count: int
+    query: str
     tries_low: int | None = None
     tries_high: int | None = None
     first_at: float | None = None
@@ -125,9 +126,9 @@ class ErrorGroup:
 class GroupTable:
     """Error groups, the largest first: of the newest `looked_at` of `total` jobs in `set_name`.
 
-    Newest: those that failed last, as far as that can be had cheaply (see `order`): in the dead set the last to
-    die, in the retry set those that are due last. `history_from` (epoch s) and `history_width_s` say what
-    `ErrorGroup.history` counts. `unreadable` jobs are no jobs at all.
+    Newest: in the dead set the last to die; in the retry set those that are tried next, as what fails now is
+    tried again soon. `history_from` (epoch s) and `history_width_s` say what `ErrorGroup.history` counts.
+    `unreadable` entries are no jobs at all.
     """
 
     set_name: SetName
