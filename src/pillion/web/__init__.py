@@ -7,30 +7,53 @@
 Nothing here is loaded before it is used; it needs `pip install "pillion[web]"`.
 """
 
-from importlib import import_module
+from pillion._lazy import lazy_names
 
 # What type checkers see; at run time `__getattr__` below loads the same names, each when it is first used.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pillion.web.app import app as app
+    from pillion.web.ask import Ask as Ask
     from pillion.web.extension import Extension as Extension
     from pillion.web.extension import Tab as Tab
+    from pillion.web.routes import Route as Route
+    from pillion.web.security.auth import BasicAuth as BasicAuth
+    from pillion.web.security.auth import BearerTokens as BearerTokens
+    from pillion.web.security.auth import FirstOf as FirstOf
     from pillion.web.security.auth import User as User
+    from pillion.web.security.auth import Visitor as Visitor
     from pillion.web.wsgi import wsgi as wsgi
 
-__all__ = ["Extension", "Tab", "User", "app", "wsgi"]
+__all__ = [
+    "Ask",
+    "BasicAuth",
+    "BearerTokens",
+    "Extension",
+    "FirstOf",
+    "Route",
+    "Tab",
+    "User",
+    "Visitor",
+    "app",
+    "wsgi",
+]
 
-_HOME_OF = {"app": "app", "wsgi": "wsgi", "Extension": "extension", "Tab": "extension", "User": "security.auth"}
+_HOMES = {
+    "app": ("app",),
+    "ask": ("Ask",),
+    "extension": ("Extension", "Tab"),
+    "routes": ("Route",),
+    "security.auth": ("BasicAuth", "BearerTokens", "FirstOf", "User", "Visitor"),
+    "wsgi": ("wsgi",),
+}
+
+_load, __dir__ = lazy_names(__name__, _HOMES, globals())
 
 
 def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    try:
+        return _load(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "pillion":
+            raise
+        raise ImportError(f'pillion.web needs {error.name}: pip install "pillion[web]"', name=error.name) from error
