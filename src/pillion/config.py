@@ -20,6 +20,7 @@ QueueMode = Literal["strict", "weighted", "random"]
 StrictArgs = Literal["raise", "warn", False]
 OnFull = Literal["raise", "drop", "wait"]
 OnEnqueueInTransaction = Literal["warn", "raise", "defer"]
+EventLoop = Literal["auto", "asyncio", "uvloop"]
 Event = Literal["startup", "quiet", "shutdown", "exit", "heartbeat", "beat", "child_start", "child_exit"]
 
 EVENTS: tuple[Event, ...] = get_args(Event)
@@ -192,6 +193,7 @@ class Config:
     dead_timeout_s: int
     average_scheduled_poll_interval_s: float
     max_iteration_runtime_s: float | None  # after so long an iterable job lets others run; None: never
+    event_loop: EventLoop  # what async jobs run on; "auto": uvloop if it is installed, else asyncio's
     child_processes: int | None  # for jobs with execution="process", in each worker; None: one for each processor
     max_jobs_per_child: int | None  # after so many a child makes room for a new one; None: never
     max_rss_mb_per_child: int | None  # the same, when a job has left it larger than that
@@ -307,6 +309,8 @@ class Config:
         _whole_number("dead_max_jobs", self.dead_max_jobs, least=1)
         _whole_number("dead_timeout_s", self.dead_timeout_s, least=1)
         _whole_number("max_retries", self.max_retries, least=0)
+        if self.event_loop not in ("auto", "asyncio", "uvloop"):
+            raise ConfigError("event_loop", '"auto", "asyncio" or "uvloop"', self.event_loop)
         if self.strict_args not in ("raise", "warn", False):
             raise ConfigError("strict_args", '"raise", "warn" or False', self.strict_args)
         if self.on_enqueue_in_transaction not in (None, "warn", "raise", "defer"):
@@ -377,6 +381,7 @@ def _defaults() -> dict[str, Any]:
         "dead_timeout_s": 15_552_000,
         "average_scheduled_poll_interval_s": 5.0,
         "max_iteration_runtime_s": None,
+        "event_loop": "auto",
         "child_processes": None,
         "max_jobs_per_child": None,
         "max_rss_mb_per_child": None,

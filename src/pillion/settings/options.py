@@ -363,6 +363,7 @@ OPTIONS: tuple[Option, ...] = (
         "max_iteration_runtime_s",
         aliases=("max_iteration_runtime_s",),
     ),
+    Option("event_loop", choice("auto", "asyncio", "uvloop"), "event_loop", ("PILLION_EVENT_LOOP",)),
     Option("child_processes", whole(1), "child_processes", ("PILLION_CHILD_PROCESSES",)),
     Option("max_jobs_per_child", whole(1), "max_jobs_per_child", ("PILLION_MAX_JOBS_PER_CHILD",)),
     Option("max_rss_mb_per_child", whole(1), "max_rss_mb_per_child", ("PILLION_MAX_RSS_MB_PER_CHILD",)),
