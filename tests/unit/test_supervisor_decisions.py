@@ -15,11 +15,11 @@ from pillion.server.children import (
     Child,
     Fate,
     Link,
-    describe_end,
     fate_of,
     quick_deaths_after,
     restart_delay_s,
 )
+from pillion.server.endings import describe_end
 
 
 @pytest.fixture

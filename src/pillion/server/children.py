@@ -178,13 +178,3 @@ def restart_delay_s(quick_deaths: int) -> float:
     if quick_deaths == 0:
         return 0.0
     return min(LONGEST_RESTART_DELAY_S, 2.0 ** min(quick_deaths - 1, 10))
-
-
-def describe_end(exit_code: int) -> str:
-    """The exit of a process in words."""
-    if exit_code >= 0:
-        return f"exit code {exit_code}"
-    try:
-        return f"signal {signal.Signals(-exit_code).name}"
-    except ValueError:
-        return f"signal {-exit_code}"

@@ -32,12 +32,12 @@ from pillion.server.children import (
     Fate,
     Link,
     Seat,
-    describe_end,
     fate_of,
     plan_seats,
     quick_deaths_after,
     restart_delay_s,
 )
+from pillion.server.endings import describe_end
 from pillion.server.guardian import NEVER, Guardian, News
 from pillion.server.identity import make_identity, new_nonce
 from pillion.server.signals import Action, SignalInbox, action_of

@@ -1,0 +1,70 @@
+"""Kin: what the kernel is told about parent and child, so that nothing outlives its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes  # here, so that all children share it
+import os
+import signal
+import sys
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+# Added to what the kernel thinks of a child when memory runs out: losing it costs one job, losing the worker costs all.
+_OOM_SCORE = 300
+
+
+def die_with(parent_pid: int) -> None:
+    """Have the kernel kill this process when its parent ends, where it can (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != parent_pid:  # it has ended before we said so
+            os._exit(1)
+
+
+def be_first_to_go() -> None:
+    """Have the kernel choose this process before its worker when memory runs out (Linux)."""
+    path = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError, ValueError):
+        path.write_text(str(min(1000, int(path.read_text()) + _OOM_SCORE)))
+
+
+def rss_bytes() -> int:
+    """The memory of this process that is in RAM, shared parts included; at its highest where there is no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+class Parent:
+    """The process that has executed this one. Readable, for `wait_for`, once it has ended; else ask `is_gone`."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._fd = -1
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                self._fd = os.pidfd_open(pid)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has ended."""
+        return os.getppid() != self._pid
+
+    @property
+    def can_be_watched(self) -> bool:
+        """Whether the kernel tells when it ends."""
+        return self._fd >= 0
+
+    def fileno(self) -> int:
+        """For `wait_for`."""
+        return self._fd
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._fd >= 0:
+            os.close(self._fd)
