@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pillion.client import Client
 from pillion.config import Config
 from pillion.definition.registry import Registry
+from pillion.server.isolation.app import App
 from pillion.server.reporter import Reporter
 from pillion.server.service import PeriodicService
 from pillion.storage.sync import Storage
@@ -23,6 +24,7 @@ class Runtime:
     registry: Registry
     client: Client
     reporter: Reporter
+    app: App | None = None  # what was loaded; None: nothing that could be loaded again by name
 
     def periodic(self, name: str, tick: Callable[[], float], *, error_wait_s: float = 1.0) -> PeriodicService:
         """A service that calls `tick` again and again, in a thread of its own; see PeriodicService."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pillion.config import Config
 from pillion.definition.registry import JobDefinition, Registry
 from pillion.errors import ChildNotStarted, Shutdown
+from pillion.server.isolation.app import App
 
 if TYPE_CHECKING:
     from pillion.server.isolation.child import Watch
-    from pillion.server.isolation.order import App
     from pillion.server.isolation.pool import Pool
 
 MEGABYTE = 1 << 20
@@ -86,8 +86,6 @@ class Isolation:
             return self._pool
 
     def _modules(self) -> App:
-        from pillion.server.isolation.order import App
-
         modules = {self._registry.find(name).factory.__module__ for name in self._registry.names()}
         return App(targets=sorted(modules - {"__main__"}))
 

@@ -7,8 +7,7 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, cast
 
 from pillion import log
@@ -17,20 +16,12 @@ from pillion.definition.execution import hard_timeout_s
 from pillion.definition.registry import JobDefinition
 from pillion.errors import ChildNotStarted, InvalidJob, JobArgumentError
 from pillion.log.handler import Handler
+from pillion.server.isolation.app import App
 from pillion.wire.codec import dumps, loads_job
 
 # `capsules` are sent in a form of their own; the application's code gives them their middleware.
 _NOT_SENT = frozenset({"capsules"})
 _PLAIN = (str, bytes, int, float, bool, type(None), RedisConfig, QueueLimit)
-
-
-@dataclass(slots=True, frozen=True)
-class App:
-    """What a worker has loaded: see `loader.load_app`. Nothing: the modules that define the jobs are enough."""
-
-    targets: Sequence[str] = ()
-    require: Sequence[str] = ()
-    directory: Path = field(default_factory=Path.cwd)
 
 
 @dataclass(slots=True, frozen=True)

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Mapping
+from types import TracebackType
 from typing import Any
 
 from pillion import default, log
@@ -151,10 +152,21 @@ async def _as_coroutine(awaitable: Awaitable[Any]) -> Any:
 
 
 def _packed(exc: BaseException) -> bytes:
+    exc.__traceback__ = _from_the_job(exc.__traceback__)
     try:
         return carried.pack(exc)
     except Exception:  # noqa: BLE001 - an error that cannot even be looked at is an error all the same
         return carried.pack(ChildError(f"the job raised a {type(exc).__qualname__} that could not be sent"))
+
+
+def _from_the_job(stack: TracebackType | None) -> TracebackType | None:
+    """A traceback without its beginning, which is ours: the worker's own comes before it."""
+    start = step = stack
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == __file__ and step.tb_next is not None:
+            start = step.tb_next
+        step = step.tb_next
+    return start
 
 
 def flush() -> None:
