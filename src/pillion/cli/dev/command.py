@@ -20,6 +20,7 @@ from pillion.settings.sources import Settings, load_config
 from pillion.storage.connect import open_target, resolve_url
 from pillion.storage.ops.process import ping
 
+DASHBOARD = "dashboard"
 GRACE_S = 2.0
 _NAMED = re.compile(r"([\w-]+):\s+(.+)", re.DOTALL)
 
@@ -68,7 +69,7 @@ def command(
     folder = Path.cwd()
     arguments = ["-t", f"{grace_s:g}", *arguments]
     settings = settings_of(arguments, folder)
-    orders = [*name_orders(beside), *(dashboard() if web else [])]
+    orders = [*name_orders(beside), *([dashboard(settings)] if web else [])]
     plan = Plan(arguments, settings.config.timeout_s, orders, () if no_reload else tuple(watched) or (folder,))
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     printer = Printer([WORKER, *(order.name for order in orders)], colour=colour)
@@ -96,7 +97,7 @@ def name_orders(commands: Iterable[str]) -> list[Order]:
         name, line = (match[1], match[2]) if match else (_first_word(text), text.strip())
         if not line:
             raise ConfigError("--with", "a command", text, 'Example: --with "web: uvicorn shop.web:app"')
-        name = _free(name, {OURS, WORKER, *orders})
+        name = _free(name, {OURS, WORKER, DASHBOARD, *orders})
         orders[name] = Order(name, line)
     return list(orders.values())
 
@@ -114,13 +115,11 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def dashboard() -> list[Order]:
-    """The order that runs the dashboard. Raises ConfigError as long as there is none."""
-    from pillion.cli.main import COMMANDS
-
-    if "web" not in COMMANDS:
-        raise ConfigError("--web", "a Pillion with a dashboard", "one without it")
-    return [Order("dashboard", [sys.executable, "-m", "pillion", "web"])]
+def dashboard(settings: Settings) -> Order:
+    """The order that runs the dashboard, on the Redis of the worker."""
+    file = ["-C", str(settings.config_file)] if settings.config_file else []
+    words = [sys.executable, "-m", "pillion", "web", "-e", settings.config.environment, *file]
+    return Order(DASHBOARD, words)
 
 
 @contextmanager
