@@ -24,7 +24,7 @@ from queue import Empty, SimpleQueue
 from pillion.cli.dev.changes import Watcher, summary, syntax_error
 from pillion.cli.dev.children import Child, Minder, Order, ReadyLine
 from pillion.cli.dev.lines import Printer
-from pillion.server.children import describe_end
+from pillion.server.endings import describe_end
 
 WORKER = "worker"
 # What a worker may take beyond that time: the one it gives to jobs that never let go, and some more.
