@@ -31,6 +31,9 @@ _GRID_LINES: Final = 4
 # Labels at the ends of lines are moved apart to at least this, in pixels.
 _LABEL_HEIGHT: Final = 15
 _LETTER_WIDTH: Final = 7
+# Of a heat map: more columns would be narrower than a letter, and make the page heavy.
+MOST_COLUMNS: Final = 60
+_LEVELS: Final = 6
 _LONGEST_LABEL: Final = 22
 
 
@@ -135,15 +138,20 @@ def heat(
 
     `rows` label the vertical axis, their `at` counted from below.
     """
-    most = max((count for column in columns for count in column), default=0)
-    height = max((len(column) for column in columns), default=1)
-    cells = [
-        _cell(x, height - 1 - y, count / most)
-        for x, column in enumerate(columns)
-        for y, count in enumerate(column)
-        if count > 0
-    ]
-    plot = _stretched(max(len(columns), 1), height, Markup().join(cells), y=TOP, height_px=PLOT, css="heat")
+    shown = _merged(columns, MOST_COLUMNS)
+    most = max((count for column in shown for count in column), default=0)
+    height = max((len(column) for column in shown), default=1)
+    levels: list[list[str]] = [[] for _ in range(_LEVELS)]
+    for x, column in enumerate(shown):
+        for y, count in enumerate(column):
+            if count > 0:
+                levels[_level(count / most)].append(f"M{x} {height - 1 - y}h1v1h-1z")
+    drawn = Markup().join(
+        Markup('<path d="{}" fill-opacity="{}"/>').format("".join(cells), _short((level + 1) / _LEVELS))
+        for level, cells in enumerate(levels)
+        if cells
+    )
+    plot = _stretched(max(len(shown), 1), height, drawn, y=TOP, height_px=PLOT, css="heat")
     labels = Markup().join(_letters(44, TOP + PLOT * (1 - row.at) + 4, row.label, "end") for row in rows)
     scale = Markup('<svg class="scale" width="52" height="{}" aria-hidden="true">{}</svg>').format(HEIGHT, labels)
     base = Markup('<line class="base" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(TOP + PLOT)
@@ -206,11 +214,16 @@ def _stack(index: int, stack: Sequence[float], tones: Sequence[str], axis: Axis)
     return drawn
 
 
-def _cell(x: int, y: int, share: float) -> Markup:
-    # The root shows few among many: one slow run is what one looks for.
-    return Markup('<rect x="{}" y="{}" width="1" height="1" fill-opacity="{}"/>').format(
-        x, y, _short(0.12 + 0.88 * math.sqrt(share))
-    )
+def _level(share: float) -> int:
+    """How full the colour is. The root shows few among many: one slow run is what one looks for."""
+    return min(_LEVELS - 1, int(math.sqrt(share) * _LEVELS))
+
+
+def _merged(columns: Sequence[Sequence[int]], most: int) -> list[list[int]]:
+    """At most so many columns: neighbours are added up."""
+    every = max(1, math.ceil(len(columns) / most))
+    parts = [columns[start : start + every] for start in range(0, len(columns), every)]
+    return [[sum(row) for row in zip(*part, strict=True)] for part in parts]
 
 
 # -- axes and letters --------------------------------------------------------------------------------------

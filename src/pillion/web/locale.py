@@ -4,7 +4,7 @@ Design record. A language is one file, `locales/<code>.json`: what it is called,
 and its texts by key. English is complete; another may leave keys out, and then shows the English text.
 Texts are plain: no markup, no code. A placeholder is `{name}`; whatever comes in its place is a value and never
 read as a format, so a hostile value stays what it is. A text with plural forms is an object of forms
-(`one`, `few`, `other`, ... as Unicode CLDR names them), chosen by the placeholder `n`.
+(`one`, `few`, `other`, ... as Unicode CLDR names them), chosen by the placeholder `n`, or by the one that `by` names.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Locale:
             if self.fallback is None:
                 raise KeyError(f"no text {key!r} in {self.code}.json")
             return self.fallback(key, **values)
-        return _filled(text if isinstance(text, str) else self._form(text, values["n"]), values, self.number)
+        return _filled(text if isinstance(text, str) else self._form(text, values[text.get("by", "n")]), values, self.number)
 
     def has(self, key: str) -> bool:
         """Whether there is such a text, here or in the fallback."""
