@@ -18,7 +18,7 @@ demo: $(RUN) ## run thousands of real jobs on an embedded Redis and look at the 
 	$(BIN)/pillion demo
 
 shop: $(SHOP) ## a real application, all of it: see docs/tutorial. make shop STAGE=1 for a stage of it
-	cd examples/order_shop && exec ../../$(BIN)/python -m shop.dev $(if $(STAGE),--stage $(STAGE))
+	cd examples/order_shop && exec ../../$(BIN)/python -m shop.dev $(if $(STAGE),--stage $(STAGE)) $(if $(WORKER),--no-worker)
 
 shop-load: $(SHOP) ## a thousand orders for the running shop, with progress: make shop-load ORDERS=50
 	cd examples/order_shop && ../../$(BIN)/python -m shop load $(if $(ORDERS),--orders $(ORDERS))

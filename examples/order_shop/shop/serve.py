@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +43,7 @@ def _app(name: str) -> Callable[[], Any]:
 def main(name: str, port: int, fd: int | None) -> None:
     """Serve the shop (web) or the fake services (fakes)."""
     leash.watch()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn ends by this; else nothing is tidied up at the end
     listener = listen(port) if fd is None else socket.socket(fileno=fd)
     print(f"{name}: {url_of(listener)}", flush=True)
     config = uvicorn.Config(_app(name)(), log_level="warning", timeout_graceful_shutdown=2)

@@ -1,0 +1,143 @@
+"""Drills D5, D5b, D6, D7, D12: what is done twice, and what is not."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import shop_process
+from shop_process import FINAL, SOON, Shop
+from worker_process import Run
+
+from pillion.client import Client
+from pillion.config import Config
+
+# A worker that dies young is started again at once: dozens of kills in a row are what this is about.
+AT_ONCE = ("-c", "import pillion.server.children as c; c.QUICK_DEATH_S = 0; from pillion.cli.main import main; main()")
+
+
+def start_killed_worker(shop: Shop, folder: Path, kills: dict[str, str]) -> Run:
+    """A worker that dies once for each order in `kills`, at the spot that is named there: see shop_kills."""
+    if kills:
+        (folder / "kills.json").write_text(json.dumps(kills))
+    shutil.copy(Path(shop_process.__file__).parent / "shop_kills.py", shop.folder)
+    options = ("-c", "1", "-r", "shop_kills", "-r", SOON)
+    return shop.start_worker(*options, pillion=AT_ONCE, SHOP_KILLS=str(folder), SHOP_MAIL_LOCK_S="2")
+
+
+def spot_of(file: Path, function: str, code: str) -> str:
+    """The spot before the one line of a file that is `code`."""
+    [number] = [number for number, line in enumerate(file.read_text().splitlines(), 1) if line.strip() == code]
+    return f"{function}:{number}:line"
+
+
+def order_of(row: dict[str, str]) -> int:
+    """The order that a row of a fake service is about."""
+    return int(re.search(r'"order_id": "?(\d+)', row.get("Metadata") or row["Template Data"])[1])
+
+
+class TestD5CrashAfterTheMailWasSent:
+    """The email service sends the mail and then answers 503."""
+
+    def crash_email_until(self, shop, rows, service):
+        shop.pages.behave("email", crash="true")
+        shop.start_worker("-r", SOON)
+        order = shop.pages.place_order()
+        shop.wait(lambda: len(shop.pages.rows(service)) >= rows, f"{rows} rows of {service}")
+        shop.pages.behave("email")
+        shop.wait_complete(order)
+
+    @pytest.mark.parametrize("stage", ["stages.stage_1", "stages.stage_2b"])
+    def test_one_job_for_everything_charges_again_and_again(self, open_shop, stage):
+        shop = open_shop(stage)
+        self.crash_email_until(shop, 3, "payments")
+        assert len(shop.pages.charges()) >= 3
+
+    def test_a_job_for_each_service_charges_once_but_sends_several_mails(self, open_shop):
+        shop = open_shop("stages.stage_3")
+        self.crash_email_until(shop, 3, "email")
+        assert len(shop.pages.charges()) == 1
+        assert len(shop.pages.rows("email")) >= 3
+
+    @pytest.mark.parametrize("stage", ["stages.stage_4", FINAL])
+    def test_d5b_who_asks_first_sends_one_mail(self, open_shop, stage):
+        shop = open_shop(stage)
+        order = shop.pages.place_order()
+        mail = {"to": "pat@example.com", "template_id": "order-confirmation", "template_data": {"order_id": order}}
+        crashed = shop.pages.call_service("POST", "/email/send", json=mail, headers={"X-Crash": "true"})
+        assert crashed.status_code == 503
+        shop.start_worker()
+        page = shop.wait_complete(order)
+        [sent] = shop.pages.rows("email")
+        assert sent["Email Id"] in page.texts["email"]
+
+    @pytest.mark.parametrize("stage", ["stages.stage_4", FINAL])
+    def test_d5b_one_mail_also_while_the_service_crashes(self, open_shop, stage):
+        shop = open_shop(stage)
+        shop.pages.behave("email", crash="true")
+        shop.start_worker("-r", SOON)
+        order = shop.pages.place_order()
+        shop.wait(lambda: [job.retry_count for job in shop.retries] >= [1], "two failures")
+        shop.pages.behave("email")
+        shop.wait_complete(order)
+        assert len(shop.pages.rows("email")) == 1
+
+
+class TestD6SameKey:
+    @pytest.mark.parametrize("stage", ["stages.stage_5", FINAL])
+    def test_a_delivery_that_was_requested_before_is_not_requested_again(self, open_shop, stage, storage):
+        shop = open_shop(stage)
+        worker = shop.start_worker()
+        order = shop.pages.place_order()
+        before = shop.wait_complete(order)
+        job = f"{stage or 'shop.jobs'}.RequestOrderFulfillmentJob"
+        done = worker.log.count(" INFO: done")
+        Client(storage, Config()).push({"class": job, "args": [order]})
+        worker.wait_log(" INFO: done", times=done + 1)
+        assert len(shop.pages.rows("fulfillment")) == 1
+        assert shop.pages.order(order).texts["fulfillment"] == before.texts["fulfillment"]
+
+
+class TestD7KilledAfterTheCharge:
+    def test_with_a_key_the_customer_pays_once(self, shop, tmp_path):
+        charged = spot_of(shop.folder / "shop/jobs.py", "CompleteOrderJob.perform", "now = datetime.now(UTC)")
+        self.kill_at(shop, tmp_path, charged)
+        assert len(shop.pages.charges()) == 1
+
+    def kill_at(self, shop, tmp_path, spot):
+        order = shop.pages.place_order()
+        start_killed_worker(shop, tmp_path, {str(order): spot})
+        shop.wait_complete(order)
+        assert (tmp_path / f"killed-{order}").exists()
+
+
+class TestD12CrashAtEachLine:
+    @pytest.mark.timeout(900)
+    def test_one_charge_one_mail_one_request_for_each_order(self, shop, tmp_path):
+        spots = self.lines_of_the_jobs(shop, tmp_path)
+        orders = {shop.pages.place_order(email=f"{n}@example.com"): spot for n, spot in enumerate(spots)}
+        start_killed_worker(shop, tmp_path, {str(order): spot for order, spot in orders.items()})
+        for order in orders:
+            shop.wait_complete(order)
+        assert [order for order in orders if not (tmp_path / f"killed-{order}").exists()] == [], "survived"
+        shop.wait(lambda: shop.stats.enqueued() == shop.retries.size() == shop.works.size() == 0, "the last job")
+        for service in ("payments", "email", "fulfillment"):
+            numbers = [order_of(row) for row in shop.pages.rows(service)]
+            assert sorted(numbers) == sorted(orders), service
+        assert shop.dead.size() == 0
+        print(f"\n{len(orders)} orders, each killed at another line: one charge, one mail, one request for each")
+
+    def lines_of_the_jobs(self, shop, tmp_path) -> list[str]:
+        """Let one order go its way, and see by which lines it comes."""
+        worker = start_killed_worker(shop, tmp_path, {})
+        shop.pages.place_order()
+        worker.wait_log(" INFO: done", times=3)
+        assert worker.stop() == 0
+        shop.pages.clear_services()
+        spots = list(dict.fromkeys((tmp_path / "spots.txt").read_text().splitlines()))
+        jobs = {spot.partition(".")[0] for spot in spots if ".perform:" in spot}
+        assert jobs == {"CompleteOrderJob", "SendOrderNotificationEmailJob", "RequestOrderFulfillmentJob"}
+        return spots

@@ -1,0 +1,162 @@
+"""A reader of the tutorial: types the commands of a page in their order, and compares what comes with what it shows.
+
+In blocks of the kind `console`, a line that begins with `$ ` is typed, `^C` is pressed in the terminal of `make shop`,
+and what stands below a command is what it prints; `...` stands for anything, as in doctest. Commands that only look
+are typed again until they show what they should: what they look at happens in the background.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from shop_process import copy_example
+from worker_process import Run, clean_environment, wait_until
+
+BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LOOKS = ("python -m shop show", "python -m shop rows", "python -m shop check", "pillion ")
+ACTS = ("pillion push", "pillion jobs")
+
+LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+WEB, FAKES = "http://127.0.0.1:3000", "http://127.0.0.1:3001"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command, what it is to print, and where it stands."""
+
+    command: str
+    expected: str
+    line: int
+
+    @property
+    def may_be_repeated(self) -> bool:
+        return self.command.startswith(LOOKS) and not self.command.startswith(ACTS)
+
+    @property
+    def may_fail(self) -> bool:
+        return "Error:" in self.expected or self.command.startswith("diff ")
+
+
+def steps_of(page: str) -> list[Step]:
+    """The commands of a page."""
+    steps: list[Step] = []
+    for block in BLOCK.finditer(page):
+        first = page[: block.start(1)].count("\n") + 1
+        for number, line in enumerate(block[1].splitlines(), first):
+            if line.startswith("$ ") or line == "^C":
+                steps.append(Step(line.removeprefix("$ "), "", number))
+            elif line:
+                steps[-1] = Step(steps[-1].command, f"{steps[-1].expected}{line}\n", steps[-1].line)
+    return steps
+
+
+class Reader:
+    """Has a clone of the project in `folder`, and two terminals."""
+
+    def __init__(self, folder: Path) -> None:
+        self._clone = folder
+        self._cwd = folder
+        self._example = copy_example(folder / "examples")
+        python = Path(sys.executable).parent
+        self._environ = clean_environment(folder) | {"PATH": f"{python}{os.pathsep}{os.environ['PATH']}"}
+        self._urls: dict[str, str] = {}
+        self._runs: list[Run] = []
+
+    def follow(self, page: Path) -> None:
+        """Type the whole page."""
+        for step in steps_of(page.read_text()):
+            self._do(step, f"{page.name}:{step.line}")
+
+    def close(self) -> None:
+        for run in self._runs:
+            run.destroy()
+
+    def _do(self, step: Step, where: str) -> None:
+        words = shlex.split(step.command)
+        if words[:2] == ["make", "shop"]:
+            shown = self._make_shop(dict(word.split("=") for word in words[2:]))
+            assert not step.expected or like(step.expected, shown), f"{where}: {shown}"
+        elif step.command == "^C":
+            self._runs[-1].ctrl_c()
+            assert self._runs[-1].wait() == 0, f"{where}: {self._runs[-1].log}"
+        elif words[0] == "cd":
+            self._cwd = self._clone / words[1]
+        elif words[0] != ".":  # the virtual environment is there already
+            self._type(step, where)
+
+    def _type(self, step: Step, where: str) -> None:
+        seen = ""
+
+        def as_shown() -> bool:
+            nonlocal seen
+            seen = self._run(step)
+            return like(step.expected, seen)
+
+        def difference() -> str:
+            return f"{where}: $ {step.command}\n{seen}\nbut the page shows\n{step.expected}\n{self._log()}"
+
+        if step.may_be_repeated:
+            wait_until(as_shown, f"what the page shows at {where}", difference)
+        else:
+            assert as_shown(), difference()
+
+    def _run(self, step: Step) -> str:
+        result = subprocess.run(
+            ["bash", "-c", step.command],
+            cwd=self._cwd,
+            env=self._environ | self._services(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=150,
+        )
+        if not (step.may_fail or step.may_be_repeated):
+            assert result.returncode == 0, f"$ {step.command}\n{result.stdout}{self._log()}"
+        return self._as_documented(result.stdout)
+
+    def _services(self) -> dict[str, str]:
+        """Where the shop is, as ports 3000 and 3001 may belong to somebody else here."""
+        if not self._urls:
+            return {}
+        paths = {"PAYMENTS": "payments", "EMAIL": "email", "FULLFILLMENT": "fulfillment"}
+        apis = {f"{name}_API_URL": f"{self._urls[FAKES]}/{path}" for name, path in paths.items()}
+        catcher = f"{self._urls[FAKES]}/error-catcher"
+        return {**apis, "ERROR_CATCHER_API_URL": catcher, "SHOP_URL": self._urls[WEB]}
+
+    def _make_shop(self, variables: dict[str, str]) -> str:
+        """Start it on ports that are free; returns what it has shown, with the ports of the page."""
+        options = ["--stage", variables["STAGE"]] if "STAGE" in variables else []
+        options += ["--no-worker"] if "WORKER" in variables else []
+        command = [sys.executable, "-m", "shop.dev", *options]
+        environ = self._environ | {"SHOP_PORT": "0", "FAKES_PORT": "0"}
+        run = Run(command, self._example, environ, f"make-shop-{len(self._runs)}")
+        self._runs.append(run)
+        run.wait_log("Ctrl-C stops everything.")
+        if "WORKER" not in variables and variables.get("STAGE") != "0":
+            run.wait_log(" ready: ")
+        self._urls = {
+            WEB: re.findall(r"^  shop +(\S+)", run.log, re.MULTILINE)[0],
+            FAKES: re.findall(r"^  services +(\S+)", run.log, re.MULTILINE)[0],
+        }
+        links = re.search(r"^  shop .*Ctrl-C stops everything\.$", run.log, re.MULTILINE | re.DOTALL)
+        return self._as_documented(links[0])
+
+    def _as_documented(self, text: str) -> str:
+        for documented, real in self._urls.items():
+            text = text.replace(real, documented)
+        return text
+
+    def _log(self) -> str:
+        return self._runs[-1].log if self._runs else ""
+
+
+def like(expected: str, seen: str) -> bool:
+    """Whether `seen` is what a page shows."""
+    return doctest.OutputChecker().check_output(expected, seen, LIKE)
