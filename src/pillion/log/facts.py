@@ -38,6 +38,8 @@ class Reader(Protocol):
 RUNNING: ContextVar[tuple[Reader, Mapping[str, Any], Mapping[str, Any]] | None] = ContextVar(
     "pillion_log_job", default=None
 )
+# What a task is called in its lines, where the name of the thread would be that of many.
+TASK_TID: ContextVar[str] = ContextVar("pillion_log_tid", default="")
 _context: ContextVar[Mapping[str, Any]] = ContextVar("pillion_log_context", default=NOTHING)
 # What `ambient.context` has set: the payload of the job it was set in (None: in none), and all facts that hold.
 _carried: ContextVar[tuple[Mapping[str, Any] | None, Mapping[str, Any]] | None] = ContextVar(
@@ -82,6 +84,12 @@ def context() -> dict[str, Any]:
         return {**carried(), **_context.get()}
     reader, payload, added = running
     return {**_as_carried(reader.context(payload), payload), **added, **_context.get()}
+
+
+def payload_in(other: Context) -> Mapping[str, Any] | None:
+    """The payload of the job that a task with this context runs in a worker; None if it runs in none."""
+    running = other.get(RUNNING)
+    return running[1] if running else None
 
 
 def running_payload() -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from pillion.log.facts import NOTHING, context, labels
+from pillion.log.facts import NOTHING, TASK_TID, context, labels
 
 RECORD_FACTS = "pillion"  # the attribute of a record that holds its own facts
 
@@ -96,8 +96,11 @@ _to_json = json.JSONEncoder(ensure_ascii=False, default=str).encode  # `json.dum
 
 
 def tid() -> str:
-    """A short name for the running thread, unique on this machine: the kernel's thread id in base 36."""
-    return _base36(threading.get_native_id())
+    """A short name for the running thread, unique on this machine: the kernel's thread id in base 36.
+
+    A job on the event loop shares its thread with others: it has a name of its own.
+    """
+    return TASK_TID.get() or _base36(threading.get_native_id())
 
 
 @lru_cache(maxsize=1024)

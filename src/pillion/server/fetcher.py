@@ -42,7 +42,8 @@ class Fetcher:
     """The jobs of one capsule on their way in and out.
 
     `take` and `outbox` are for the threads that run jobs; `tick` for a thread that calls it every
-    10 ms while `is_active`; `quiet`, `hand_back` and `close` for the manager.
+    10 ms while `is_active`; `quiet`, `hand_back` and `close` for the manager. `spare` says how many jobs
+    could be started beside those of the threads that wait here: there is a thread, or will be, to take them.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Fetcher:
         waiter: Waiter,
         threads: int,
         reporter: Reporter,
+        spare: Callable[[], int] = lambda: 0,
     ) -> None:
         self._routes = routes
         self._order = order
         self._waiter = waiter
         self._threads = threads
         self._reporter = reporter
+        self._spare = spare
         self._leases = Leases(routes, line, self._note_refusal)
         self.outbox = self._leases.outbox
         self.activity = threading.Event()
@@ -102,6 +105,15 @@ class Fetcher:
         finally:
             self._hungry.discard(me)
 
+    def leave(self) -> None:
+        """A thread ends without having asked for another job: as if it had, and there was none."""
+        with self._leader:
+            self._stand_down()
+
+    def _free(self) -> int:
+        """How many jobs could be started now."""
+        return len(self._hungry) + self._spare()
+
     def _lead(self) -> UnitOfWork | None:
         while not self._stopping.is_set():
             try:
@@ -124,7 +136,7 @@ class Fetcher:
     def _fetch(self) -> bool:
         """Bring in what the free threads and the prefetch can take. True if some jobs came."""
         order = [self._routes[index] for index in self._order()]
-        count = 1 if self.one_at_a_time else self._pace.batch(free=len(self._hungry), threads=self._threads)
+        count = 1 if self.one_at_a_time else self._pace.batch(free=self._free(), threads=self._threads)
         leased = self._lease(order, count)
         self._observe()
         while self._waiter.armed:
@@ -179,14 +191,14 @@ class Fetcher:
         moved = self._waiter.take_moved()
         if not moved:
             return None
-        others_wait = len(self._hungry) > len(moved)
+        others_wait = self._free() > len(moved)
         if self._drain_wait_lists or self._waiter.unsure or (self._waiter.armed and not others_wait):
             # The queue may be paused now, or nobody else would go on waiting: then the moves still under way
             # have to be called off first. The fetch that does it brings the job, or puts it back.
             self._drain_wait_lists = True
             return None
         unit, *others = self._leases.adopt(moved)
-        if others or len(self._hungry) == 1:
+        if others or self._free() == 1:
             self._put(others)  # also wakes the ticker, which sends the lease if no other thread will
         return unit
 

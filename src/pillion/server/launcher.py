@@ -23,6 +23,7 @@ from typing import Protocol
 from pillion.config import Config
 from pillion.server.caution import Caution
 from pillion.server.heartbeat import Heartbeat
+from pillion.server.lane import Lane
 from pillion.server.lease import Lease
 from pillion.server.lifecycle import Lifecycle
 from pillion.server.manager import Manager
@@ -59,6 +60,7 @@ class Parts:
     `lease` is the thread that renews this process's own lease. `take_back` gives back the jobs of
     processes that are known to be dead, once, before the first fetch. `on_leaving` is called when the
     lease is about to end: who else renews it should stop doing so. `warn` says that a process has died.
+    `tasks` describes what is on the event loop.
     """
 
     records: Records
@@ -71,6 +73,7 @@ class Parts:
     on_leaving: Callable[[], object]
     services: Sequence[Service] = ()
     warn: Callable[[], object] = lambda: None
+    tasks: Callable[[], Sequence[str]] = tuple
 
 
 class Launcher:
@@ -127,6 +130,10 @@ class Launcher:
     def warn(self) -> None:
         """Another process has died, and its jobs come back: one of them may have done it."""
         self._parts.warn()
+
+    def tasks(self) -> Sequence[str]:
+        """What each task on the event loop is waiting for."""
+        return self._parts.tasks()
 
     # -- down --------------------------------------------------------------------------------------
 
@@ -224,7 +231,8 @@ def assemble(
     config, storage, identity, reporter = runtime.config, runtime.storage, runtime.identity, runtime.reporter
     lifecycle = Lifecycle(config, reporter)
     caution = Caution(storage)
-    managers = [Manager(runtime, capsule, caution) for capsule in config.capsules.values()]
+    lane = Lane(config.event_loop)
+    managers = [Manager(runtime, capsule, caution, lane) for capsule in config.capsules.values()]
     queues = [queue.name for capsule in config.capsules.values() for queue in capsule.queues]
     ownership = Ownership(storage, identity, queues)
     reaper = Reaper(storage, config, identity, reporter, on_suspects=caution.look)
@@ -257,11 +265,12 @@ def assemble(
         managers=managers,
         scheduler=Scheduler(storage, config, identity, runtime.client.promote_payload, reporter),
         heartbeat=heartbeat,
-        background=[reaper],
+        background=[reaper, lane],
         lease=Lease(storage, lambda: [identity], reporter),
         take_back=take_back,
         on_leaving=on_leaving,
         warn=caution.warn,
+        tasks=lane.describe,
         services=[make(runtime) for make in config.services],
     )
     launcher = Launcher(config, parts, lifecycle, reporter, supervised=supervised)

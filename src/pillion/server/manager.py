@@ -1,4 +1,4 @@
-"""Manager: one capsule at work: its threads, its fetcher, and how they end.
+"""Manager: one capsule at work: its threads, its jobs on the event loop, its fetcher, and how they end.
 
 Stopping (behaviour.md 6.3): quiet at once; wait for running jobs until the deadline; then hand the
 unfinished back unchanged, and only then interrupt them: better a job runs twice than not at all.
@@ -16,18 +16,23 @@ from contextlib import contextmanager
 
 from pillion.config import Capsule
 from pillion.errors import DecodeError, RedisError
-from pillion.log import JobLog
+from pillion.log import JobLog, tid
+from pillion.server.async_runs import AsyncRuns, Ends
 from pillion.server.caution import CAUTIOUS_S, Caution, Crew
 from pillion.server.fetcher import Fetcher
 from pillion.server.give_back import recovery_key
+from pillion.server.judgement import Judgement
+from pillion.server.lane import Lane
 from pillion.server.observers import Observers
 from pillion.server.outcome import Broken
-from pillion.server.processor import Processor
+from pillion.server.processor import Isolator, Processor
 from pillion.server.queue_order import queue_order
 from pillion.server.retry import RetryPolicy
 from pillion.server.runtime import Runtime
 from pillion.server.settlement import Settlement
 from pillion.server.slot import Slot, WorkEntry
+from pillion.server.slot_pool import SlotPool
+from pillion.server.staff import Staff
 from pillion.server.unit_of_work import UnitOfWork
 from pillion.storage.control import Control
 from pillion.storage.link import Link
@@ -45,15 +50,24 @@ BLOCK_S = 5.0
 TICK_S = 0.010
 GOODBYE_AGAIN_S = 0.2
 INTERRUPT_GRACE_S = 1.5  # less than the launcher waits beyond the deadline, so that `close` is not cut short
+LEAVE_S = 0.5
 
 
 class Manager:
     """A Service that runs the jobs of one capsule.
 
-    Parameters: `caution` is what the capsules of a process share; without it this one has its own.
+    Parameters: `caution` and `lane` are what the capsules of a process share; without them this one has its
+    own. `isolator` is the way to child processes, for jobs that want one.
     """
 
-    def __init__(self, runtime: Runtime, capsule: Capsule, caution: Caution | None = None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        capsule: Capsule,
+        caution: Caution | None = None,
+        lane: Lane | None = None,
+        isolator: Isolator | None = None,
+    ) -> None:
         self._runtime = runtime
         self._capsule = capsule
         self._stopping = threading.Event()
@@ -63,18 +77,20 @@ class Manager:
         storage = runtime.storage
         self._link = Link(storage.link_connection, storage.explain, work.hot_scripts(settling))
         routes = [Route.of(queue.name, runtime.identity) for queue in capsule.queues]
+        self._slots = [Slot(self._stopping.is_set) for _ in range(capsule.concurrency)]
+        self._pool = SlotPool(self._slots)
         self._fetcher = self._make_fetcher(routes)
         self._settlement = Settlement(
             runtime.config, {route.queue: route for route in routes}, self._fetcher.outbox, runtime.reporter
         )
-        self._processor = self._make_processor()
-        self._slots = [Slot(self._stopping.is_set) for _ in range(capsule.concurrency)]
-        self._threads: list[threading.Thread] = []
-        self._idle_slots = list(reversed(self._slots))
+        self._lane = lane or Lane(runtime.config.event_loop)
+        self._owns_lane = lane is None
+        self._processor = self._make_processor(isolator)
+        self._staff = self._make_staff()
         self._cautious = False
         self._caution = caution or Caution(storage)
         self._caution.watch(Crew(self.busy, self._stand_back))
-        self._starting = threading.Lock()
+        self._ending = threading.Lock()
 
     def _make_fetcher(self, routes: Sequence[Route]) -> Fetcher:
         return Fetcher(
@@ -84,6 +100,7 @@ class Manager:
             waiter=self._make_waiter(routes),
             threads=self._capsule.concurrency,
             reporter=self._runtime.reporter,
+            spare=lambda: self._pool.free,
         )
 
     def _make_waiter(self, routes: Sequence[Route]) -> Waiter:
@@ -100,31 +117,42 @@ class Manager:
             control=control,
         )
 
-    def _make_processor(self) -> Processor:
-        config, reporter = self._runtime.config, self._runtime.reporter
+    def _make_processor(self, isolator: Isolator | None) -> Processor:
+        config, reporter, find = self._runtime.config, self._runtime.reporter, self._runtime.registry.find
         policy = RetryPolicy(config.max_retries, config.backtrace_cleaner, reporter.report, random.Random())
+        judgement = Judgement(find, policy)
         chain = self._capsule.server_middleware or config.server_middleware
         job_log = JobLog(log, config)
         observers = Observers(config.observers, reporter.report)
-        return Processor(self._runtime.registry.find, chain, job_log, policy, observers)
+        ends = Ends(self._settlement.settle, self._end_async)
+        async_runs = AsyncRuns(self._lane, chain, job_log, judgement, observers, ends)
+        return Processor(find, chain, job_log, judgement, observers, async_runs, isolator)
+
+    def _make_staff(self) -> Staff:
+        name, most = f"pillion.{self._capsule.name}.processor", len(self._slots)
+        staff = Staff(self._pool, self._work, name=name, most=most, reporter=self._runtime.reporter)
+        for slot in self._slots:
+            slot.watch(staff)
+        return staff
 
     def be_cautious(self) -> None:
         """Before `start`: the process before this one crashed, and its job may be the next again.
 
-        What runs beside it would be counted with it. So one thread runs one job at a time, until one
+        What runs beside it would be counted with it. So it runs one job at a time, until one
         has ended that did not come from a dead process, or for CAUTIOUS_S. That is only the beginning:
         the killer may come later, and elsewhere. From its second recovery on `Caution` has an eye on it.
         """
         self._cautious = self._fetcher.one_at_a_time = True
+        self._pool.hold_back(all_but=1)
         self._caution.warn()
 
     # -- a Service -------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the threads."""
-        if self._threads or self._stopping.is_set():
+        """Start the first thread. It starts others as they are needed."""
+        if len(self._staff) or self._stopping.is_set():
             return
-        self._start_threads(1 if self._cautious else len(self._slots))
+        self._staff.start()
         name = self._capsule.name
         if self._cautious:
             log.info("The process before this one crashed: capsule %s begins with one job at a time", name)
@@ -138,21 +166,24 @@ class Manager:
         """Fetch nothing more; buffered jobs go back at once, running ones go on."""
         if not self._stopping.is_set():
             self._stopping.set()
+            self._pool.close()
             self._fetcher.quiet()
 
     def stop(self, deadline_s: float) -> None:
         """Let running jobs end until `deadline_s` (monotonic), then hand back and interrupt the rest."""
         self._deadline_s = min(self._deadline_s, deadline_s)
         self.quiet()
-        if not self._wait_for_threads(deadline_s):
-            self._stop_hard()
-        with self._starting:
+        if self._pool.wait_for_all(deadline_s) or self._stop_hard():
+            self._staff.join(max(deadline_s, time.monotonic() + LEAVE_S))
+        with self._ending:
             if self._closed.is_set():
                 return
             self._closed.set()
         self._fetcher.activity.set()
         self._say_goodbye()
         self._link.close()
+        if self._owns_lane:
+            self._lane.stop(max(deadline_s, time.monotonic() + LEAVE_S))
 
     # -- for the heartbeat -----------------------------------------------------------------------
 
@@ -171,17 +202,10 @@ class Manager:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _start_threads(self, count: int) -> None:
-        with self._starting:
-            while self._idle_slots and len(self._threads) < count and not self._stopping.is_set():
-                name = f"pillion.{self._capsule.name}.processor-{len(self._threads) + 1}"
-                thread = threading.Thread(target=self._work, args=(self._idle_slots.pop(),), name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
-
     def _end_of_caution(self) -> None:
         self._cautious = self._fetcher.one_at_a_time = False
-        self._start_threads(len(self._slots))
+        self._pool.release()
+        self._staff.slot_came_free()
 
     def _stand_back(self) -> None:
         """Hand back what was fetched ahead: a job is to run alone."""
@@ -217,24 +241,52 @@ class Manager:
 
     def _work(self, slot: Slot) -> None:
         """The life of one thread: take a job, attempt it, settle it."""
-        slot.bind()
+        me = threading.get_ident(), tid()
+        slot.bind(*me)
         take, attempt, settle, now_s = self._fetcher.take, self._processor.attempt, self._settlement.settle, time.time
         caution = self._caution
+        while (unit := take()) is not None:
+            if caution.on and not self._may_start(unit, slot):
+                continue
+            slot.started_at = now_s()
+            slot.unit = unit
+            try:
+                settled = settle(unit, attempt(unit, slot))
+            except BaseException as exc:  # noqa: BLE001 - a bug of ours or of a handler: the thread must live on
+                settled = settle(unit, Broken(exc))
+            if not settled:  # it goes on upon the event loop, and has taken the slot along
+                following = self._pool.take()
+                if following is None:
+                    self._fetcher.leave()
+                    return
+                slot = following
+                slot.bind(*me)
+                continue
+            slot.unit = None
+            if caution.on:
+                self._note_end(unit, slot)
+        self._pool.give(slot)
+
+    def _end_async(self, unit: UnitOfWork, slot: Slot) -> None:
+        """A job on the event loop has been settled: what a thread does after its job."""
+        slot.unit = None
+        if self._caution.on:
+            self._lane.aside(self._end_async_cautiously, unit, slot)
+        else:
+            self._put_back(slot)
+
+    def _end_async_cautiously(self, unit: UnitOfWork, slot: Slot) -> None:
         try:
-            while (unit := take()) is not None:
-                if caution.on and not self._may_start(unit, slot):
-                    continue
-                slot.started_at = now_s()
-                slot.unit = unit
-                try:
-                    settle(unit, attempt(unit, slot))
-                except BaseException as exc:  # noqa: BLE001 - a bug of ours or of a handler: the thread must live on
-                    settle(unit, Broken(exc))
-                slot.unit = None
-                if caution.on:
-                    self._note_end(unit, slot)
+            self._note_end(unit, slot)
         finally:
-            slot.close()
+            self._put_back(slot)
+
+    def _put_back(self, slot: Slot) -> None:
+        self._pool.give(slot)
+        self._staff.slot_came_free()
+        # No thread may come by soon that takes along what is in the outbox.
+        if not self._fetcher.activity.is_set():
+            self._fetcher.activity.set()
 
     def _tick(self) -> None:
         """Watch over acknowledgements and buffered jobs while there are any."""
@@ -258,13 +310,8 @@ class Manager:
                     return self._runtime.reporter.report(exc, context)
             time.sleep(GOODBYE_AGAIN_S)
 
-    def _wait_for_threads(self, deadline_s: float) -> bool:
-        """Wait until every thread has ended; False if `deadline_s` (monotonic) came first."""
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def _stop_hard(self) -> None:
+    def _stop_hard(self) -> bool:
+        """Hand back what still runs and interrupt it. Returns whether all of it has ended then."""
         units = [unit for slot in self._slots if (unit := slot.unit) is not None]
         names = ", ".join(describe(unit.raw) for unit in units)
         if units:
@@ -275,7 +322,7 @@ class Manager:
             self._runtime.reporter.report(exc, {"context": "Could not hand back unfinished jobs; the reaper will"})
         for slot in self._slots:
             slot.interrupt()
-        self._wait_for_threads(time.monotonic() + INTERRUPT_GRACE_S)
+        return self._pool.wait_for_all(time.monotonic() + INTERRUPT_GRACE_S)
 
 
 def describe(raw: bytes) -> str:

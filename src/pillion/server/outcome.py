@@ -10,6 +10,7 @@
 | Malformed   | `dead`, byte for byte: it never was a job      |           |        |
 | Broken      | `dead`, byte for byte: we failed, not the job  |           |        |
 | Abandoned   | in flight, until it is handed back unchanged   |           |        |
+| Running     | in flight, running on the event loop           |           |        |
 
 The counting is Sidekiq's (wire-format 6), but for Reschedule: Sidekiq counts an interrupted job as
 failed, which makes a healthy deploy look like an incident.
@@ -83,7 +84,13 @@ class Abandoned:
     """The process is stopping and has not let the job finish."""
 
 
-Outcome = Done | Retry | Dead | Discard | Reschedule | Malformed | Broken | Abandoned
+@dataclass(slots=True, frozen=True)
+class Running:
+    """The job has gone on to the event loop. When it ends there it gets an outcome of its own."""
+
+
+Outcome = Done | Retry | Dead | Discard | Reschedule | Malformed | Broken | Abandoned | Running
 
 DONE = Done()
 ABANDONED = Abandoned()
+RUNNING = Running()

@@ -2,28 +2,53 @@
 
 The steps, flat: decode, find the class, make an instance, run it inside the middleware, judge a
 failure. Whatever happens, `attempt` returns one Outcome; `Settlement` then carries it out.
+
+What does not run in this thread goes elsewhere: an async job to the event loop, which settles it; and of a job
+in a process of its own the call of `perform`, and nothing else.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
+from pillion.definition.execution import isolates
 from pillion.definition.registry import JobDefinition
-from pillion.errors import DecodeError, Interrupted, JobArgumentError, Postponed, UnknownJobClass
+from pillion.errors import ConfigError, DecodeError, Interrupted, JobArgumentError
 from pillion.log import JobLog
 from pillion.middleware import ServerChain
+from pillion.server.judgement import Judgement, was_cut_off
 from pillion.server.observers import Observers
-from pillion.server.outcome import ABANDONED, DONE, Malformed, Outcome, Reschedule
-from pillion.server.retry import Failure, RetryPolicy, decide
+from pillion.server.outcome import DONE, Malformed, Outcome
 from pillion.server.slot import Slot
 from pillion.server.unit_of_work import UnitOfWork
-from pillion.wire.codec import dumps, loads_job
-from pillion.wire.failure import is_shutdown
-from pillion.wire.payload import for_queue, for_schedule
+from pillion.wire.codec import loads_job
+
+# Makes the object of one run: `JobDefinition.new`.
+Make = Callable[[Mapping[str, Any], Slot], Any]
+
+
+class AsyncJobs(Protocol):
+    """The way to the event loop: `async_runs.AsyncRuns`."""
+
+    def begin(self, unit: UnitOfWork, payload: dict[str, Any], definition: JobDefinition, slot: Slot) -> Outcome:
+        """Run an async job there. The slot is the job's from now on."""
+        ...
+
+    def wait_for(self, awaitable: Awaitable[Any], slot: Slot) -> None:
+        """Have it awaited there, and wait. Raises what it raises."""
+        ...
+
+
+class Isolator(Protocol):
+    """The way to the child processes."""
+
+    def run(self, definition: JobDefinition, payload: dict[str, Any], slot: Slot) -> None:
+        """Call `perform` there, with the arguments in `payload`. Raises what it raised."""
+        ...
 
 
 class Processor:
@@ -38,20 +63,22 @@ class Processor:
         find: Callable[[str], JobDefinition],
         chain: ServerChain,
         job_log: JobLog,
-        policy: RetryPolicy,
+        judgement: Judgement,
         observers: Observers,
-        now_s: Callable[[], float] = time.time,
+        async_jobs: AsyncJobs,
+        isolator: Isolator | None = None,
     ) -> None:
         self._find = find
         self._chain = chain
         self._log = job_log
-        self._policy = policy
+        self._judgement = judgement
         self._observers = observers
+        self._async_jobs = async_jobs
+        self._isolator = isolator
         self._logs_all = job_log.enabled
-        self._now_s = now_s
 
     def attempt(self, unit: UnitOfWork, slot: Slot) -> Outcome:
-        """Run the job of `unit` once, in `slot`."""
+        """Run the job of `unit` once, in `slot`. With the outcome RUNNING the slot is not the caller's any more."""
         try:
             payload = loads_job(unit.raw)
         except DecodeError as exc:
@@ -60,41 +87,40 @@ class Processor:
         entered = self._log.enter(payload)
         try:
             definition = self._find(payload.get("class"))  # type: ignore[arg-type]  # find() explains a bad name
+            make: Make = definition.new
+            if not definition.runs_in_thread or "execution" in payload:
+                if isolates(definition, payload):
+                    make = partial(self._isolated, definition)
+                elif definition.is_async:
+                    return self._async_jobs.begin(unit, payload, definition, slot)
             # `wants` alone would do; most payloads have no such key, and this is done for every job.
             if self._logs_all or ("log_level" in payload and self._log.wants(payload)):
-                self._run_logged(definition, payload, slot)
+                self._run_logged(make, payload, slot)
             else:
-                self._run(definition, payload, slot)
-        except Postponed as exc:
-            return self._postpone(unit, exc.delay_s)
-        except Interrupted:
-            return self._reschedule(payload)
+                self._run(make, payload, slot)
         except BaseException as exc:  # noqa: BLE001 - a job may raise anything
-            # A Shutdown that nobody sent is an error like any other: nobody would hand the job back.
-            if slot.interrupted and is_shutdown(exc):
-                return ABANDONED
-            return self._judge(unit, exc, definition)
+            return self._judgement.of(unit, payload, exc, definition, slot)
         else:
             return DONE
         finally:
             self._log.leave(entered)
 
-    def _run(self, definition: JobDefinition, payload: dict[str, Any], slot: Slot) -> None:
+    def _run(self, make: Make, payload: dict[str, Any], slot: Slot) -> None:
         began_s = perf_counter()
         slot.enter()
         try:
             try:
-                job = definition.new(payload, slot)
+                job = make(payload, slot)
                 args = payload.get("args")
                 if type(args) is not list:
-                    args = _arguments(payload)
+                    args = arguments(payload)
                 if self._chain.is_empty:
                     result = job.perform(*args)
                     # Also an async function behind a plain wrapper, which does not look like one.
                     if result is not None and hasattr(result, "__await__"):
-                        slot.await_(result)
+                        self._async_jobs.wait_for(result, slot)
                 else:
-                    self._run_in_chain(definition, job, payload, slot)
+                    self._chain.invoke(job, payload, slot.queue or "", partial(self._perform, job, payload, slot))
             finally:
                 slot.leave()
         except BaseException as exc:
@@ -107,30 +133,40 @@ class Processor:
             except (Exception, SystemExit) as exc:  # noqa: BLE001 - the job is what counts
                 self._observers.failed(exc, payload)
 
-    def _run_in_chain(self, definition: JobDefinition, job: Any, payload: dict[str, Any], slot: Slot) -> None:
-        def body() -> Any:
-            return job.perform(*_arguments(payload))  # middleware may have changed them
+    def _perform(self, job: Any, payload: dict[str, Any], slot: Slot) -> Any:
+        result = job.perform(*arguments(payload))  # middleware may have changed them
+        if result is not None and hasattr(result, "__await__"):
+            return self._async_jobs.wait_for(result, slot)
+        return result
 
-        queue = slot.queue or ""
-        if definition.is_async:
-            slot.await_(self._chain.invoke_async(job, payload, queue, body))
-        else:
-            self._chain.invoke(job, payload, queue, body)
+    def _isolated(self, definition: JobDefinition, payload: dict[str, Any], slot: Slot) -> Any:
+        """The object of a run whose `perform` is called in another process."""
+        if self._isolator is None:
+            hint = "Run it in a thread."
+            raise ConfigError("execution", "a worker with child processes", definition.wire_name, hint)
+        job = definition.new(payload, slot)
+        run = self._isolator.run
 
-    def _run_logged(self, definition: JobDefinition, payload: dict[str, Any], slot: Slot) -> None:
+        def perform(*_: Any) -> None:
+            run(definition, payload, slot)
+
+        job.perform = perform
+        return job
+
+    def _run_logged(self, make: Make, payload: dict[str, Any], slot: Slot) -> None:
         facts = self._log.context(payload)
         # Two system calls for each job, so only if somebody sees the result; a text line has no room for it.
         cpu_began = time.thread_time() if self._log.start(facts) else None
         began = perf_counter()
         tell: Callable[[dict[str, Any], float, float | None], None] | None = self._log.fail
         try:
-            self._run(definition, payload, slot)
+            self._run(make, payload, slot)
             tell = self._log.done
         except Interrupted as wish:
             tell = partial(self._log.put_off, wish=wish)
             raise
         except BaseException as exc:
-            if slot.interrupted and is_shutdown(exc):
+            if was_cut_off(exc, slot):
                 tell = None  # neither: it is handed back, and the manager says so
             raise
         finally:
@@ -139,33 +175,9 @@ class Processor:
                 tell(facts, elapsed_s, None if cpu_began is None else time.thread_time() - cpu_began)
             tell = None  # it may hold the error, which holds this frame
 
-    def _reschedule(self, payload: dict[str, Any]) -> Outcome:
-        again = for_queue(payload, int(self._now_s() * 1000))
-        return Reschedule(str(again["queue"]), dumps(again))
 
-    def _postpone(self, unit: UnitOfWork, delay_s: float) -> Outcome:
-        later = for_schedule({"queue": unit.queue, **loads_job(unit.raw)})  # without what middleware did to it
-        return Reschedule(unit.queue, dumps(later), self._now_s() + delay_s)
-
-    def _judge(self, unit: UnitOfWork, exc: BaseException, definition: JobDefinition | None) -> Outcome:
-        # The bytes are parsed anew: what middleware did to the payload is for this run only.
-        payload = loads_job(unit.raw)
-        failure = Failure(payload, unit.queue, exc, self._hooks_of(payload, definition))
-        return decide(failure, self._policy, now_ms=int(self._now_s() * 1000))
-
-    def _hooks_of(self, payload: dict[str, Any], definition: JobDefinition | None) -> JobDefinition | None:
-        """Whose retry hooks count: those of the job behind a generic wrapper, if the payload names one."""
-        wrapped = payload.get("wrapped")
-        if not wrapped:
-            return definition
-        try:
-            return self._find(str(wrapped))
-        except UnknownJobClass:
-            return None
-
-
-def _arguments(payload: dict[str, Any]) -> list[Any]:
-    """The positional arguments; missing or null means none (wire-format 4)."""
+def arguments(payload: Mapping[str, Any]) -> list[Any]:
+    """The positional arguments; missing or null means none (wire-format 4). Raises JobArgumentError."""
     args = payload.get("args")
     if isinstance(args, list):
         return args  # pyright: ignore[reportUnknownVariableType]

@@ -9,7 +9,18 @@ from typing import Any
 
 from pillion.config import Config
 from pillion.server.outbox import Outbox, utc_today
-from pillion.server.outcome import Abandoned, Broken, Dead, Discard, Done, Malformed, Outcome, Reschedule, Retry
+from pillion.server.outcome import (
+    Abandoned,
+    Broken,
+    Dead,
+    Discard,
+    Done,
+    Malformed,
+    Outcome,
+    Reschedule,
+    Retry,
+    Running,
+)
 from pillion.server.reporter import Reporter
 from pillion.server.unit_of_work import UnitOfWork
 from pillion.storage.ops import work
@@ -45,8 +56,8 @@ class Settlement:
         self._effects: Sequence[Effect] = tuple(config.effects)
         self._script = work.settle_script(config.named_steps)
 
-    def settle(self, unit: UnitOfWork, outcome: Outcome) -> None:
-        """Carry out `outcome` for the job of `unit`."""
+    def settle(self, unit: UnitOfWork, outcome: Outcome) -> bool:
+        """Carry out `outcome` for the job of `unit`. False: it has none yet, it goes on elsewhere."""
         match outcome:
             case Done() if not self._effects:
                 self._outbox.acknowledge(unit)
@@ -75,6 +86,9 @@ class Settlement:
                 self._reporter.report(error, {"context": "Internal exception!", "jobstr": unit.raw})
             case Abandoned():
                 pass  # the manager hands it back unchanged; if this process dies first, the reaper does
+            case Running():
+                return False
+        return True
 
     def _send(
         self, unit: UnitOfWork, outcome: Outcome, steps: Sequence[Step], *, failed: int, processed: int = 1

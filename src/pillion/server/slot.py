@@ -5,18 +5,19 @@ thread from outside. CPython delivers such an exception between any two bytecode
 for it; in the middle of our own code it could break a lock or lose an outcome. So it may only be
 sent between `enter` and `leave`, which take the slot's lock: while user code runs. A thread that is
 inside C code gets it when it comes back; the process does not wait for that.
+
+What runs elsewhere (on the event loop, in another process) cannot be interrupted like that. Whoever sees
+to it says by `expect` or `waiting` what is to be called instead.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
-from pillion import log
 from pillion.errors import Shutdown
 from pillion.server.unit_of_work import UnitOfWork
 
@@ -31,18 +32,33 @@ class WorkEntry:
     run_at: int
 
 
+class Watcher(Protocol):
+    """Who wants to know of each sync job: `staff.Staff`."""
+
+    def begins(self) -> bool:
+        """A thread begins a sync job. False: it need not tell any more."""
+        ...
+
+    def ends(self) -> None:
+        """That job has ended."""
+        ...
+
+
 class Slot:
     """One place for a running job. A job sees it as its context: `stopping()` and `queue`.
 
-    All attributes are written by the slot's own thread; `work` and `interrupt` are for others.
+    All attributes are written by the thread, or the task, that has the slot; `work` and `interrupt` are for others.
     """
 
     __slots__ = (
+        "_alert",
         "_doomed",
         "_in_user_code",
         "_lock",
-        "_runner",
         "_stopping",
+        "_wake",
+        "_watcher",
+        "loop_tid",
         "started_at",
         "thread_id",
         "tid",
@@ -54,11 +70,14 @@ class Slot:
         self.unit: UnitOfWork | None = None
         self.started_at = 0.0
         self.tid = ""
+        self.loop_tid = ""  # what its jobs on the event loop are called
         self.thread_id = 0
         self._lock = threading.Lock()
         self._in_user_code = False
         self._doomed = False
-        self._runner: asyncio.Runner | None = None
+        self._watcher: Watcher | None = None
+        self._alert = False  # there is a watcher, or it is doomed: one question instead of two, for every job
+        self._wake: Callable[[], object] | None = None
 
     def stopping(self) -> bool:
         """Whether this process is quiet or stopping."""
@@ -79,58 +98,81 @@ class Slot:
         unit, started_at = self.unit, self.started_at
         return WorkEntry(self.tid, unit.queue, unit.raw, int(started_at)) if unit is not None else None
 
-    # -- the slot's own thread -------------------------------------------------------------------
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` of each sync job, until it has heard enough. Before the first one."""
+        self._watcher, self._alert = watcher, True
 
-    def bind(self) -> None:
-        """Make the calling thread the slot's thread."""
-        self.thread_id = threading.get_ident()
-        self.tid = log.tid()
+    # -- the thread that has the slot ------------------------------------------------------------
+
+    def bind(self, thread_id: int, tid: str) -> None:
+        """Make the calling thread the slot's thread; `tid` is its name in logs and dashboards."""
+        self.thread_id = thread_id
+        self.tid = tid
 
     def enter(self) -> None:
         """User code begins. Raises Shutdown if this job was interrupted before it began."""
         with self._lock:
-            if self._doomed:
-                raise Shutdown
+            if self._alert:
+                self._heed()
             self._in_user_code = True
 
     def leave(self) -> None:
         """User code has ended: an interruption that has not arrived yet must not arrive any more."""
         with self._lock:
             self._in_user_code = False
-            if self._doomed:
-                _set_async_exception(self.thread_id, None)
+            if self._alert:
+                self._heed_end()
 
-    def await_(self, awaitable: Awaitable[Any]) -> Any:
-        """Run an async job to its end, on this thread's own event loop."""
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        # A runner keeps the context it was made in: without this, every job of the thread would see the first one's.
-        own = contextvars.copy_context()
+    @contextmanager
+    def waiting(self, wake: Callable[[], object]) -> Generator[None]:
+        """Inside the block user code waits for something outside: an interruption calls `wake`, and raises nothing.
+
+        `wake` must be quick. Raises Shutdown if the job has been interrupted already.
+        """
+        self.expect(wake)
         try:
-            return self._runner.run(_as_coroutine(awaitable), context=own)
+            yield
         finally:
-            log.adopt(own)  # the line "done" has what the job has added
+            self.forget()
 
-    def close(self) -> None:
-        """The thread ends."""
-        if self._runner is not None:
-            self._runner.close()
+    # -- the thread, or the task on the event loop, that has the slot -----------------------------
+
+    def expect(self, wake: Callable[[], object]) -> None:
+        """From here to `forget` an interruption calls `wake`. Raises Shutdown if it has come already."""
+        with self._lock:
+            if self._doomed:
+                raise Shutdown
+            self._wake = wake
+
+    def forget(self) -> None:
+        """What `expect` has announced is over."""
+        with self._lock:
+            self._wake = None
 
     # -- other threads ---------------------------------------------------------------------------
 
     def interrupt(self) -> None:
-        """Raise Shutdown in the running job, and refuse the next."""
+        """Raise Shutdown in the running job, or wake it, and refuse the next."""
         with self._lock:
-            self._doomed = True
-            if self._in_user_code:
+            self._doomed = self._alert = True
+            if self._wake is not None:
+                self._wake()
+            elif self._in_user_code:
                 _set_async_exception(self.thread_id, Shutdown)
-                if self._runner is not None:
-                    # A loop asleep on its sockets runs no bytecode; this wakes it.
-                    self._runner.get_loop().call_soon_threadsafe(lambda: None)
 
+    # -- inside; `_lock` is held -------------------------------------------------------------------
 
-async def _as_coroutine(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
+    def _heed(self) -> None:
+        if self._doomed:
+            raise Shutdown
+        if self._watcher is not None and not self._watcher.begins():
+            self._watcher, self._alert = None, False
+
+    def _heed_end(self) -> None:
+        if self._doomed:
+            _set_async_exception(self.thread_id, None)
+        if self._watcher is not None:
+            self._watcher.ends()
 
 
 def _set_async_exception(thread_id: int, exception: type[BaseException] | None) -> None:

@@ -236,7 +236,7 @@ class Worker:
         elif action is Action.QUIET:
             threading.Thread(target=self._go_quiet, args=(name,), name="pillion.quiet", daemon=True).start()
         elif action is Action.DUMP:
-            for text in dump_threads():
+            for text in (*dump_threads(), *self._launcher.tasks()):
                 log.warning("%s", text)
         elif name:
             log.warning("Signal %s means nothing here: use TERM to stop, TSTP to go quiet, TTIN to see threads", name)

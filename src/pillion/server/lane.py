@@ -1,0 +1,251 @@
+"""Lane: the event loop of a worker process, on a thread of its own. It is started by the first async job.
+
+Design record. Jobs come from other threads, and each crossing costs: the loop has to be woken by a write to a socket.
+So rides are put into a list, and the loop is called once for all that come until it looks. Both sides need no lock:
+the loop first takes down its flag, then empties the list; who adds first adds, then looks at the flag.
+
+The lane knows nothing of outcomes, slots and leases: it runs coroutines. What has to be done about a job that may block
+(hooks, handlers, Redis) is done `aside`, in a few threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import Context
+from typing import Any, Protocol
+
+from pillion.errors import ConfigError, Shutdown
+from pillion.log import tid
+from pillion.log.facts import payload_in
+from pillion.server.loop_watch import LoopWatch
+from pillion.server.task_dump import TaskView, describe_tasks
+
+log = logging.getLogger("pillion")
+
+THREADS_ASIDE = 8
+CLEAN_UP_S = 1.0
+
+Loop = asyncio.AbstractEventLoop
+
+
+class Ride(Protocol):
+    """Something to run on the loop. `name` says for people what it is; `task` is set by the lane."""
+
+    context: Context
+    task: asyncio.Task[None] | None
+
+    @property
+    def name(self) -> str:
+        """The name of the job class."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """What tells this ride from others of that name: the jid."""
+        ...
+
+    def go(self) -> Coroutine[Any, Any, None]:
+        """The coroutine. It raises nothing, and says `left` at its end."""
+        ...
+
+
+class Lane:
+    """Runs rides, as many at a time as are submitted. `make_loop` is called in its thread. `kind` as `loop_maker`."""
+
+    def __init__(self, kind: str = "auto") -> None:
+        self._make_loop = loop_maker(kind)
+        self._inbox: deque[Ride] = deque()
+        self._called = False
+        self._loop: Loop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+        self._aside: ThreadPoolExecutor | None = None
+        self._numbers = itertools.count(1)
+        self._tid = ""
+        self._riding: dict[asyncio.Task[None], Ride] = {}
+        self._watch: LoopWatch | None = None
+
+    # -- from any thread ---------------------------------------------------------------------------
+
+    def submit(self, ride: Ride) -> None:
+        """Run it as soon as the loop gets to it. Raises Shutdown if the lane has been stopped."""
+        if self._closed:
+            raise Shutdown
+        self._inbox.append(ride)
+        if not self._called:
+            self._called = True
+            try:
+                (self._loop or self._open()).call_soon_threadsafe(self._let_in)
+            except RuntimeError:  # it has been closed just now
+                raise Shutdown from None
+
+    def cancel(self, ride: Ride) -> None:
+        """Cancel it, if it is still to be cancelled when the loop gets to it."""
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # it is closed, and so is the ride
+                loop.call_soon_threadsafe(self._cancel_now, ride)
+
+    def new_tid(self) -> str:
+        """A name like that of a thread, for what runs here. Each one is given once."""
+        if self._loop is None:
+            self._open()
+        return f"{self._tid}-{next(self._numbers)}"
+
+    def aside(self, task: Callable[..., object], *args: object) -> None:
+        """Do something that may block, in another thread. What it raises is logged."""
+        try:
+            self._helpers().submit(_logging_errors, task, *args)
+        except RuntimeError:  # no thread can be started: late is better than never
+            _logging_errors(task, *args)
+
+    def describe(self) -> list[str]:
+        """What each task on the loop is waiting for, as text: for SIGTTIN."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return []
+        return describe_tasks([self._view(task) for task in asyncio.all_tasks(loop)])
+
+    # -- on the loop -------------------------------------------------------------------------------
+
+    def left(self, ride: Ride) -> None:
+        """It is over."""
+        if ride.task is not None:
+            self._riding.pop(ride.task, None)
+
+    def _let_in(self) -> None:
+        self._called = False
+        inbox, riding, loop = self._inbox, self._riding, asyncio.get_running_loop()
+        while inbox:
+            ride = inbox.popleft()
+            ride.task = task = loop.create_task(ride.go(), context=ride.context)
+            riding[task] = ride  # also keeps it alive: a loop alone does not
+        if self._watch is not None:
+            self._watch.wake()
+
+    def _cancel_now(self, ride: Ride) -> None:
+        # It has been let in: that was asked for before. And if it has left, its task may not be cancelled any more.
+        if ride.task is not None and ride.task in self._riding:
+            ride.task.cancel()
+
+    # -- its life ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Nothing: the first ride starts it."""
+
+    def quiet(self) -> None:
+        """Nothing: what rides goes on."""
+
+    def stop(self, deadline_s: float) -> None:
+        """Cancel what is still there, close the loop, and wait for that until `deadline_s` (monotonic)."""
+        with self._lock:
+            self._closed = True
+            loop, thread = self._loop, self._thread
+        if loop is None or thread is None or not thread.is_alive():
+            return
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(loop.stop)
+        thread.join(max(0.0, deadline_s - time.monotonic()))
+        if self._watch is not None:
+            self._watch.stop()
+        if self._aside is not None:
+            self._aside.shutdown(wait=False)
+
+    def _open(self) -> Loop:
+        with self._lock:
+            if self._closed:
+                raise Shutdown
+            if self._loop is None:
+                loop, begun = self._make_loop(), threading.Event()
+                self._thread = threading.Thread(target=self._live, args=(loop, begun), name="pillion.loop", daemon=True)
+                self._thread.start()
+                begun.wait()
+                self._watch = LoopWatch(loop, self._thread, lambda: bool(self._riding), self._running)
+                self._loop = loop
+            return self._loop
+
+    def _live(self, loop: Loop, begun: threading.Event) -> None:
+        self._tid = tid()
+        asyncio.set_event_loop(loop)
+        begun.set()
+        while True:
+            try:
+                loop.run_forever()
+                break
+            except (SystemExit, KeyboardInterrupt) as exc:  # of a task that no job awaits: it ends itself, not us
+                log.warning("A task on the event loop wanted to end the process (%r); the loop goes on", exc)
+        try:
+            loop.run_until_complete(_clean_up(loop))
+        except (Exception, SystemExit, KeyboardInterrupt) as exc:  # noqa: BLE001 - it is the end in any case
+            log.warning("The event loop did not end in order: %r", exc)
+        finally:
+            asyncio.set_event_loop(None)
+            if not asyncio.all_tasks(loop):  # one that does not let itself be cancelled goes down with the process
+                loop.close()
+
+    def _helpers(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._aside is None:
+                self._aside = ThreadPoolExecutor(THREADS_ASIDE, thread_name_prefix="pillion.aside")
+            return self._aside
+
+    def _running(self) -> str | None:
+        """Whose code the loop is in just now: the name of a job class, or of a coroutine; None: in no task."""
+        loop = self._loop
+        task = asyncio.current_task(loop) if loop is not None else None
+        return None if task is None else self._view(task).name
+
+    def _view(self, task: asyncio.Task[Any]) -> TaskView:
+        ride = self._riding.get(task)
+        if ride is not None:
+            return TaskView(ride.name, ride.detail, task.get_coro())
+        payload = payload_in(task.get_context()) if hasattr(task, "get_context") else None  # from Python 3.12 on
+        if payload is not None:
+            name = str(payload.get("wrapped") or payload.get("class"))
+            return TaskView(name, f"{payload.get('jid')}, {task.get_name()}", task.get_coro())
+        coroutine = task.get_coro()
+        return TaskView(str(getattr(coroutine, "__qualname__", coroutine)), task.get_name(), coroutine)
+
+
+def loop_maker(kind: str) -> Callable[[], Loop]:
+    """What makes an event loop: "asyncio", "uvloop", or "auto": uvloop if it is installed.
+
+    Raises ConfigError for uvloop where it is not.
+    """
+    if kind != "asyncio":
+        try:
+            made: Callable[[], Loop] = importlib.import_module("uvloop").new_event_loop
+        except ImportError:
+            if kind == "uvloop":
+                hint = "pip install uvloop, or leave the option out."
+                raise ConfigError("event_loop", "a loop that is installed", kind, hint) from None
+        else:
+            return made
+    return asyncio.new_event_loop
+
+
+async def _clean_up(loop: Loop) -> None:
+    """As `asyncio.run` does it, but for a limited time: a task may refuse to be cancelled."""
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=CLEAN_UP_S)
+    await loop.shutdown_asyncgens()
+
+
+def _logging_errors(task: Callable[..., object], *args: object) -> None:
+    try:
+        task(*args)
+    except BaseException:
+        log.exception("Error beside the event loop")
