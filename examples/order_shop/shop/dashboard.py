@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from typing import Any
 
 from fastapi import FastAPI
 
 PATH = "/sidekiq"
 
 
-def exists() -> bool:
-    """Whether the installed Pillion has a dashboard."""
-    return find_spec("pillion.web") is not None and find_spec("pillion.web.app") is not None
-
-
 def mount(app: FastAPI) -> None:
     """Show the dashboard at PATH, if there is one: to everybody on this machine, as the shop has no log-in."""
-    if exists():
-        import pillion.web
+    dashboard = _dashboard()
+    if dashboard is not None:
+        app.mount(PATH, dashboard(auth=None, title="Order shop"))
 
-        app.mount(PATH, pillion.web.app(auth=None, title="Order shop"))
+
+def exists() -> bool:
+    """Whether this Pillion has a dashboard, with all that it needs: see the extra `web`."""
+    return _dashboard() is not None
+
+
+def _dashboard() -> Any:
+    try:
+        from pillion.web import app
+    except ImportError:
+        return None
+    return app
