@@ -118,7 +118,7 @@ def _free(name: str, taken: set[str]) -> str:
 def dashboard(settings: Settings) -> Order:
     """The order that runs the dashboard, on the Redis of the worker."""
     file = ["-C", str(settings.config_file)] if settings.config_file else []
-    words = [sys.executable, "-m", "pillion", "web", "-e", settings.config.environment, *file]
+    words = [sys.executable, "-m", "pillion", "web", "--port", "0", "-e", settings.config.environment, *file]
     return Order(DASHBOARD, words)
 
 
