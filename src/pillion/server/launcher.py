@@ -23,6 +23,7 @@ from typing import Protocol
 from pillion.config import Config
 from pillion.server.caution import Caution
 from pillion.server.heartbeat import Heartbeat
+from pillion.server.isolation.door import Isolation
 from pillion.server.lane import Lane
 from pillion.server.lease import Lease
 from pillion.server.lifecycle import Lifecycle
@@ -232,7 +233,8 @@ def assemble(
     lifecycle = Lifecycle(config, reporter)
     caution = Caution(storage)
     lane = Lane(config.event_loop)
-    managers = [Manager(runtime, capsule, caution, lane) for capsule in config.capsules.values()]
+    isolation = Isolation(config, runtime.registry, runtime.app)
+    managers = [Manager(runtime, capsule, caution, lane, isolation) for capsule in config.capsules.values()]
     queues = [queue.name for capsule in config.capsules.values() for queue in capsule.queues]
     ownership = Ownership(storage, identity, queues)
     reaper = Reaper(storage, config, identity, reporter, on_suspects=caution.look)
@@ -271,7 +273,7 @@ def assemble(
         on_leaving=on_leaving,
         warn=caution.warn,
         tasks=lane.describe,
-        services=[make(runtime) for make in config.services],
+        services=[isolation, *(make(runtime) for make in config.services)],
     )
     launcher = Launcher(config, parts, lifecycle, reporter, supervised=supervised)
     return launcher

@@ -28,6 +28,7 @@ from pillion.server.children import FAILED, HURRY, LEAVING, READY, STOPPING, WAR
 from pillion.server.features import install_features
 from pillion.server.guardian import News
 from pillion.server.identity import default_tag, make_identity
+from pillion.server.isolation.app import App
 from pillion.server.launcher import Launcher, assemble
 from pillion.server.loader import BootError, load_app, require_jobs
 from pillion.server.preflight import check_redis
@@ -96,7 +97,7 @@ def boot(order: Order, inbox: SignalInbox, link: Link) -> tuple[Launcher, News]:
     config.freeze()
     inbox.trap(names_to_trap())
     target = resolve_url(config.redis, os.environ, config.embedded_data_dir)
-    runtime = make_runtime(config, target, order.nonce)
+    runtime = make_runtime(config, target, order.nonce, App(order.targets, order.require, directory))
     version = check_redis(runtime.storage, warn=order.is_first)
     default.install(config, runtime.client)  # what jobs push goes over the same connections
     launcher = assemble(
@@ -134,12 +135,12 @@ def names_to_trap() -> list[str]:
     return names
 
 
-def make_runtime(config: Config, target: Target, nonce: str) -> Runtime:
-    """Everything the parts of this process share."""
+def make_runtime(config: Config, target: Target, nonce: str, app: App | None = None) -> Runtime:
+    """Everything the parts of this process share; `app` is what was loaded, None if that has no names."""
     storage = open_target(target, config.redis)
     reporter = Reporter(config)
     client = Client(storage, config)
-    return Runtime(config, storage, make_identity(nonce), default.registry(), client, reporter)
+    return Runtime(config, storage, make_identity(nonce), default.registry(), client, reporter, app)
 
 
 def log_start(runtime: Runtime, version: str) -> None:

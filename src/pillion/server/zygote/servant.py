@@ -18,6 +18,7 @@ from typing import Any
 from pillion import default, log
 from pillion.config import Config
 from pillion.definition.registry import JobDefinition
+from pillion.definition.time_limit import timeout_s
 from pillion.errors import ChildError
 from pillion.log import JobLog
 from pillion.middleware import ServerChain
@@ -27,6 +28,7 @@ from pillion.server.isolation.order import Boot, Order
 from pillion.server.lifecycle import Lifecycle
 from pillion.server.reporter import Reporter
 from pillion.server.spawn import leave
+from pillion.server.time_limit import within
 from pillion.server.zygote import kin
 from pillion.server.zygote.application import load, why_not
 from pillion.server.zygote.interruption import Interruption
@@ -100,8 +102,10 @@ class Servant:
 
     def _perform(self, job: Any, definition: JobDefinition, payload: Mapping[str, Any]) -> None:
         result = job.perform(*payload.get("args") or ())
-        if definition.is_async or hasattr(result, "__await__"):
-            asyncio.run(_as_coroutine(result))
+        if result is None or not hasattr(result, "__await__"):
+            return
+        limit_s = timeout_s(definition, payload) if definition.is_async else None
+        asyncio.run(_as_coroutine(result) if limit_s is None else within(result, limit_s, definition.wire_name))
 
     def _chain(self, queue: str) -> ServerChain:
         """Those of the server middleware that ask to run in the child as well: what they set is seen by the job."""
