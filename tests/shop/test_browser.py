@@ -1,6 +1,12 @@
-"""The shop in a real Chromium: what only a browser can say, and one order from the form to the last id."""
+"""The shop in a real Chromium: what only a browser can say, and one order from the form to the last id.
+
+With SHOP_PHOTOS=docs/tutorial/images the pages are photographed for the tutorial on the way.
+"""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 from playwright.sync_api import expect
 
@@ -13,19 +19,29 @@ def fill(page, *, product="Flux Capacitor", quantity="1", email="pat@example.com
     page.fill("textarea[name=address]", address)
 
 
+def photograph(page, name):
+    """Keep a picture of the page, if somebody wants pictures."""
+    folder = os.environ.get("SHOP_PHOTOS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
 def test_an_order_from_the_form_to_the_last_id(shop, visit):
     page = visit(f"{shop.url}/orders/new")
     fill(page, quantity="21")
     expect(page.locator("[data-total]")).to_have_text("$2,583.00")
+    photograph(page, "new-order")
     page.get_by_role("button", name="Place Order").click()
     expect(page).to_have_url(f"{shop.url}/orders/1")
     expect(page.locator("[data-step=payment] [data-state]")).to_have_text("In Progress")
     expect(page.locator("[data-step=email] [data-state]")).to_have_text("Pending successful charge")
+    photograph(page, "order-in-progress")
     shop.start_worker()
     shop.wait_complete(1)
     page.get_by_role("link", name="Reload").click()
     for step in ("payment", "email", "fulfillment"):
         expect(page.locator(f"[data-step={step}] [data-state=done]")).to_be_visible()
+    photograph(page, "order-complete")
 
 
 def test_the_total_follows_what_is_chosen(shop, visit):
@@ -60,6 +76,7 @@ def test_a_service_is_made_to_crash_and_is_marked_as_updated(shop, visit):
     expect(payments.locator("mark")).to_have_text("Updated")
     expect(payments.get_by_role("row", name="crash")).to_contain_text("yes")
     expect(payments).to_have_attribute("data-status", "up")
+    photograph(page, "welcome-after-update")
 
 
 def test_the_services_show_what_they_did(shop, visit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -71,7 +72,7 @@ class Processes:
                 process.wait(STOP_S)
         except (KeyboardInterrupt, subprocess.TimeoutExpired):
             for process in self._running:
-                process.kill()
+                _kill_all_of(process)
         for thread in self._threads:
             thread.join()
         os.close(self._leash)
@@ -83,6 +84,12 @@ class Processes:
             print(f"{name:<6} | {line}", end="", flush=True)
         stdout.close()
         self._ended.put((name, process.wait()))
+
+
+def _kill_all_of(process: subprocess.Popen[str]) -> None:
+    """Kill a process and what it has started: see `process_group` above."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def stop_on_signals() -> None:
