@@ -74,8 +74,9 @@ class Session:
         """Run everything until it is told to stop. Raises ConfigError without watchfiles, OSError without processes."""
         with ExitStack() as stack:
             watcher = self._make_watcher()
-            for name in ("INT", "TERM", "HUP"):
-                signal.signal(signal.Signals[f"SIG{name}"], lambda *_: self._events.put(self._stop))
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves the last of them
+                    signal.signal(number, lambda *_: self._events.put(self._stop))
             self._printer.on_gone = lambda: self._events.put(self._stop)
             ready = stack.enter_context(ReadyLine(lambda: self._events.put(self._ready)))
             self._worker_environ = ready.environ
