@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from datetime import UTC, datetime
 
 import pytest
 from shop_process import FINAL, LATER, SOON
@@ -19,7 +19,7 @@ class TestD2PermanentFailure:
         shop.wait(lambda: shop.retries.size() == 1, "a job that waits for its retry")
         [failed] = shop.retries
         assert (failed.error_class, failed.error_message) == ("RuntimeError", "a bug")
-        assert failed.score > time.time()
+        assert failed.at > datetime.now(UTC)
         assert shop.pages.order(order).states["payment"] == "in-progress"
 
         failed.retry()

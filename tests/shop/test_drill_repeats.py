@@ -94,9 +94,9 @@ class TestD6SameKey:
         order = shop.pages.place_order()
         before = shop.wait_complete(order)
         job = f"{stage or 'shop.jobs'}.RequestOrderFulfillmentJob"
-        done = worker.log.count(" INFO: done")
+        worker.wait_log(" INFO: done", times=3)
         Client(storage, Config()).push({"class": job, "args": [order]})
-        worker.wait_log(" INFO: done", times=done + 1)
+        worker.wait_log(" INFO: done", times=4)
         assert len(shop.pages.rows("fulfillment")) == 1
         assert shop.pages.order(order).texts["fulfillment"] == before.texts["fulfillment"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from typing import Self
 
@@ -45,4 +46,4 @@ def _what_it_says(answer: httpx.Response) -> str:
     """The error that the form shows, or else the text of the page."""
     _, mark, rest = answer.text.partition("<aside data-error>")
     said = rest.partition("</aside>")[0] if mark else answer.text
-    return f"{answer.status_code}: {said.replace('&#39;', chr(39))}"
+    return f"{answer.status_code}: {html.unescape(said)}"
