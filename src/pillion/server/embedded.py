@@ -38,7 +38,6 @@ from pillion.config import Config
 from pillion.errors import RedisUnavailable
 from pillion.server.features import install_features
 from pillion.server.identity import default_tag, new_nonce
-from pillion.server.isolation.app import App
 from pillion.server.launcher import assemble
 from pillion.server.loader import BootError, load_app
 from pillion.server.preflight import check_redis
@@ -117,7 +116,7 @@ class EmbeddedWorker:
         self._notice_fork()
         with self._lock:
             if self._life is None:
-                life = _Life(self._make_config(), self._app())
+                life = _Life(self._make_config())
                 life.begin()
                 self._life = life
                 atexit.register(self.stop)
@@ -195,10 +194,6 @@ class EmbeddedWorker:
         await asyncio.to_thread(self.stop)
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _app(self) -> App | None:
-        """What child processes load, for jobs that run in one: they know nothing of what the host has imported."""
-        return App((), self._require, Path.cwd()) if self._require else None
-
     def _make_config(self) -> Config:
         directory = Path.cwd()
         if self._require:
@@ -242,10 +237,10 @@ class EmbeddedWorker:
 class _Life:
     """One worker from its start to its end. Raises ConfigError for a Redis that cannot be."""
 
-    def __init__(self, config: Config, app: App | None) -> None:
+    def __init__(self, config: Config) -> None:
         self._config = config
         target = resolve_url(config.redis, os.environ, config.embedded_data_dir)
-        self._runtime = make_runtime(config, target, new_nonce(), app)
+        self._runtime = make_runtime(config, target, new_nonce())
         self._launcher = assemble(self._runtime, on_signal=lambda _: None, embedded=True)
         self._ending = threading.Event()
         self._waiting: threading.Thread | None = None
