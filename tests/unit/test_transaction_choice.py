@@ -4,9 +4,10 @@ import asyncio
 import logging
 
 import pytest
-from own_home import NOW_MS, OwnHome
+from own_home import NOW_MS, OwnHome, Recorder
 from transaction_memory import Memory, inside, numbers, three_jobs
 
+from pillion.client import Client
 from pillion.config import QueueLimit
 from pillion.errors import InvalidJob, QueueFull, RedisError, RedisUnavailable
 
@@ -104,6 +105,16 @@ class TestInsideOfABlock:
             here.Plain.perform_async(3)
         transaction.commit()
         assert (numbers(here.sent), numbers(other.sent)) == ([1, 3], [2])
+
+    def test_jobs_of_two_storages_go_each_its_way(self, here):
+        transaction, shard = Memory(), Recorder()
+        with inside(transaction):
+            here.Plain.perform_async(1)
+            here.Plain.set(pool=shard).perform_async(2)
+            with Client.via(shard):
+                here.Plain.perform_async(3)
+        transaction.commit()
+        assert (numbers(here.sent), numbers(shard)) == ([1], [2, 3])
 
     def test_many_jobs_go_a_thousand_in_a_round_trip(self, here):
         transaction = Memory()
