@@ -1,0 +1,98 @@
+"""Every route as everybody: who may, who may not, and that looking changes nothing. Made from the one table."""
+
+import pytest
+from web_scene import PLACES, digest
+
+from pillion.web import paths
+from pillion.web.roles import ROLES, may
+from pillion.web.routes import ROUTES
+
+ROLE_NAMES = ("", *ROLES)
+GETS = [route for route in ROUTES if route.method == "GET"]
+POSTS = [route for route in ROUTES if route.method == "POST"]
+CASES = [pytest.param(route, role, id=f"{route.name}-{role or 'stranger'}") for route in ROUTES for role in ROLE_NAMES]
+# Answers of those who may: done, there is no such thing, to be confirmed, cannot be done.
+ADMITTED = {200, 202, 303, 400, 404, 409, 428}
+
+
+def address(route):
+    return paths.fill(route.path, {"file": "nothing.css", **PLACES})
+
+
+def send(client, route, method=None):
+    json = {} if route.kind == "api" and route.method == "POST" else None
+    return client.request(method or route.method, address(route), json=json)
+
+
+@pytest.mark.parametrize(("route", "role"), CASES)
+def test_a_route_answers_those_who_may_and_nobody_else(route, role, dash, filled):
+    answer = send(dash().client(role), route)
+    if may(role or None, route.role):
+        assert answer.status_code in ADMITTED
+    else:
+        assert answer.status_code == (403 if role else 401)
+
+
+@pytest.mark.parametrize(("route", "role"), [case for case in CASES if case.values[0].method == "POST"])
+def test_who_may_not_changes_nothing(route, role, dash, filled):
+    before = digest(filled)
+    answer = (
+        dash()
+        .client(role)
+        .post(
+            address(route), **({"json": {"confirmed": True}} if route.kind == "api" else {"data": {"confirmed": "1"}})
+        )
+    )
+    assert (answer.status_code in (401, 403)) == (not may(role or None, route.role))
+    if not may(role or None, route.role):
+        assert digest(filled) == before
+
+
+@pytest.mark.parametrize("route", GETS, ids=lambda route: route.name)
+def test_looking_changes_nothing(route, dash, filled):
+    client = dash().client("admin")
+    before = digest(filled)
+    for method in ("GET", "HEAD"):
+        assert send(client, route, method).status_code in ADMITTED | {503}
+    assert digest(filled) == before
+
+
+@pytest.mark.parametrize("route", POSTS, ids=lambda route: route.name)
+def test_what_changes_something_is_not_answered_to_get(route, dash, filled):
+    before = digest(filled)
+    assert send(dash().client("admin"), route, "GET").status_code in (404, 405)
+    assert digest(filled) == before
+
+
+@pytest.mark.parametrize("route", GETS, ids=lambda route: route.name)
+def test_what_shows_something_takes_no_post(route, dash, filled):
+    assert dash().client("admin").post(address(route)).status_code in (404, 405)
+
+
+@pytest.mark.parametrize("route", [route for route in POSTS if route.confirm], ids=lambda route: route.name)
+def test_what_removes_or_ends_something_asks_first(route, dash, filled):
+    before = digest(filled)
+    answer = send(dash().client("admin"), route)
+    assert answer.status_code in ((428,) if route.kind == "api" else (200, 303))
+    raw_left = digest(filled)
+    filled.delete("pl:audit")
+    assert raw_left == before or digest(filled) == before  # that nothing was meant is in the audit log, too
+
+
+@pytest.mark.parametrize("route", [route for route in POSTS if route.kind != "own"], ids=lambda route: route.name)
+def test_a_read_only_dashboard_has_no_buttons_and_takes_no_actions(route, dash, filled):
+    before = digest(filled)
+    answer = send(dash(read_only=True).client("admin"), route)
+    assert answer.status_code == 405
+    assert digest(filled) == before
+
+
+def test_a_stranger_does_not_learn_what_there_is(dash, filled):
+    assert dash().client("").get("/no/such/page").status_code == 401
+    assert dash().client("viewer").get("/no/such/page").status_code == 404
+
+
+def test_a_refusal_names_the_role_that_may(dash, filled):
+    answer = dash().client("viewer").get("/audit")
+    assert "admin" in answer.text
+    assert "viewer" in answer.text
