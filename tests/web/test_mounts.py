@@ -6,19 +6,17 @@ import re
 import warnings
 
 import anyio
-import django
 import httpx
 import pytest
-from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
-from django.test.utils import override_settings
 from django.urls import path
 from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
+from web_django import django_project
 from web_scene import HOST, QUEUE, RETRY_JID
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
@@ -56,28 +54,9 @@ def in_flask(prefix, options):
 
 
 @contextlib.contextmanager
-def django_project(prefix, options):
-    if not settings.configured:
-        settings.configure(INSTALLED_APPS=[], DATABASES={}, USE_TZ=True)
-        django.setup()
-
-    class Urls:
-        urlpatterns = (path(f"{prefix.strip('/')}/", urls(**options)),)
-
-    middleware = [
-        "django.middleware.security.SecurityMiddleware",
-        "django.middleware.common.CommonMiddleware",
-        "django.middleware.csrf.CsrfViewMiddleware",
-        "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    ]
-    with override_settings(ROOT_URLCONF=Urls, ALLOWED_HOSTS=["*"], SECRET_KEY="x", MIDDLEWARE=middleware):
-        yield
-
-
-@contextlib.contextmanager
 def in_django(prefix, options):
     with (
-        django_project(prefix, options),
+        django_project([path(f"{prefix.strip('/')}/", urls(**options))]),
         httpx.Client(transport=httpx.WSGITransport(app=WSGIHandler()), base_url=f"http://{HOST}") as client,
     ):
         yield client
@@ -85,7 +64,7 @@ def in_django(prefix, options):
 
 @contextlib.contextmanager
 def in_django_asgi(prefix, options):
-    with django_project(prefix, options):
+    with django_project([path(f"{prefix.strip('/')}/", urls(**options))]):
         yield TestClient(ASGIHandler(), f"http://{HOST}", follow_redirects=False)
 
 

@@ -1,0 +1,45 @@
+"""A Django project around some URLs, for tests of the dashboard. Settings of Django are of a process: left as they were."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import django
+from django.conf import settings
+from django.http import HttpRequest
+from django.test.utils import override_settings
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "web_django.log_in",
+]
+
+
+def log_in(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Middleware: whoever sends the header `X-Staff` is a member of staff of this name; `root` may do everything."""
+
+    def handle(request: HttpRequest) -> Any:
+        name = request.headers.get("x-staff", "")
+        request.user = SimpleNamespace(  # type: ignore[attr-defined]
+            is_authenticated=bool(name), is_staff=bool(name), is_superuser=name == "root", get_username=lambda: name
+        )
+        return get_response(request)
+
+    return handle
+
+
+@contextlib.contextmanager
+def django_project(urlpatterns: Sequence[Any]) -> Iterator[None]:
+    """Django serves these URLs inside of the block."""
+    if not settings.configured:
+        settings.configure(INSTALLED_APPS=[], DATABASES={}, USE_TZ=True)
+        django.setup()
+    urls = SimpleNamespace(urlpatterns=list(urlpatterns))
+    with override_settings(ROOT_URLCONF=urls, ALLOWED_HOSTS=["*"], SECRET_KEY="x", MIDDLEWARE=MIDDLEWARE):
+        yield
