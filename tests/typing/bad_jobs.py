@@ -57,6 +57,13 @@ class WrongOption(Job, retry="five"):  # E
     def perform(self) -> None: ...
 
 
+class WrongTimeout(Job, timeout_s="5"):  # E
+    async def perform(self) -> None: ...
+
+
+SendReceipt.set(timeout_s="5")  # E
+
+
 class WrongHook(Job):
     @staticmethod
     def retry_in(count: str, exc: BaseException, payload: dict[str, Any]) -> float:  # E

@@ -34,6 +34,17 @@ class Backoff(Job):
     def perform(self) -> None: ...
 
 
+class FetchPage(Job, timeout_s=timedelta(seconds=10)):
+    async def perform(self, url: str) -> None: ...
+
+
+FetchPage.set(timeout_s=2.5).perform_async("https://example.org")
+
+
+@job(queue="crawl", timeout_s=10)
+async def fetch_feed(url: str) -> None: ...
+
+
 @job(queue="mailers", retry=3)
 async def send_mail(address: str, times: int = 1) -> None: ...
 

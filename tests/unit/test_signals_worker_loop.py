@@ -42,6 +42,9 @@ class FakeLauncher:
     def warn(self) -> None:
         self._note("warn")
 
+    def tasks(self) -> list[str]:
+        return ["Task Export c9f6"]
+
     def keep_own_lease(self) -> None:
         self._note("keep own lease")
 
@@ -138,6 +141,7 @@ def test_ttin_logs_each_thread_at_warning_level(desk: Desk, caplog: pytest.LogCa
     desk.launcher.wait_for("quiet")
     dumps = [record for record in caplog.records if record.message.startswith("Thread ")]
     assert any("MainThread" in record.message for record in dumps)
+    assert "Task Export c9f6" in caplog.messages
     assert {record.levelno for record in dumps} == {logging.WARNING}
 
 

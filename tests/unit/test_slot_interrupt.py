@@ -10,7 +10,7 @@ from pillion.server.slot import Slot
 
 def _slot() -> Slot:
     slot = Slot(lambda: False)
-    slot.bind()
+    slot.bind(threading.get_ident(), "8ep")
     return slot
 
 
@@ -19,7 +19,7 @@ def test_a_running_job_gets_shutdown():
 
     def job():
         slot = Slot(lambda: False)
-        slot.bind()
+        slot.bind(threading.get_ident(), "8ep")
         slots.append(slot)
         slot.enter()
         try:
@@ -45,7 +45,7 @@ def test_a_job_that_swallows_exceptions_is_interrupted_all_the_same():
 
     def job():
         slot = Slot(lambda: False)
-        slot.bind()
+        slot.bind(threading.get_ident(), "8ep")
         slots.append(slot)
         slot.enter()
         try:
@@ -95,32 +95,72 @@ def test_an_interruption_that_comes_as_the_job_ends_does_not_outlive_it():
         pass
 
 
-def test_an_async_job_asleep_on_its_loop_is_woken_and_interrupted():
-    import asyncio
+class Bell:
+    """Somebody who can be woken, and counts how often."""
 
-    ready, result = threading.Event(), []
+    def __init__(self) -> None:
+        self.rung = 0
 
-    async def body():
-        ready.set()
-        await asyncio.sleep(3600)
+    def ring(self) -> None:
+        self.rung += 1
 
-    def job():
-        slot = Slot(lambda: False)
-        slot.bind()
-        slots.append(slot)
+
+def test_a_job_that_waits_for_something_outside_is_woken_and_nothing_is_raised():
+    slot, bell = _slot(), Bell()
+    slot.enter()
+    with slot.waiting(bell.ring):
+        slot.interrupt()
+        for _ in range(1000):
+            pass  # an exception on its way would arrive here
+    assert (bell.rung, slot.interrupted) == (1, True)
+    slot.leave()
+
+
+def test_what_has_been_waited_for_is_woken_no_more():
+    slot, bell = _slot(), Bell()
+    with slot.waiting(bell.ring):
+        pass
+    slot.interrupt()
+    assert bell.rung == 0
+
+
+def test_an_interrupted_job_does_not_begin_to_wait():
+    slot, bell = _slot(), Bell()
+    slot.interrupt()
+    with pytest.raises(Shutdown), slot.waiting(bell.ring):
+        pass
+    assert bell.rung == 0
+
+
+class Watcher:
+    """Told of each sync job until there were `enough`."""
+
+    def __init__(self, enough: int) -> None:
+        self.enough = enough
+        self.heard: list[str] = []
+
+    def begins(self) -> bool:
+        self.heard.append("begins")
+        return self.heard.count("begins") < self.enough
+
+    def ends(self) -> None:
+        self.heard.append("ends")
+
+
+def test_a_watcher_hears_of_each_sync_job_until_it_has_heard_enough():
+    slot, watcher = _slot(), Watcher(enough=3)
+    slot.watch(watcher)
+    for _ in range(5):
         slot.enter()
-        try:
-            slot.await_(body())
-        except Shutdown:
-            result.append("interrupted")
-        finally:
-            slot.leave()
-            slot.close()
+        slot.leave()
+    assert watcher.heard == ["begins", "ends", "begins", "ends", "begins"]
 
-    slots: list[Slot] = []
-    thread = threading.Thread(target=job)
-    thread.start()
-    ready.wait(10)
-    slots[0].interrupt()
-    thread.join(10)
-    assert result == ["interrupted"]
+
+def test_a_watched_slot_can_be_interrupted():
+    slot, watcher = _slot(), Watcher(enough=1)
+    slot.watch(watcher)
+    slot.enter()
+    slot.leave()
+    slot.interrupt()
+    with pytest.raises(Shutdown):
+        slot.enter()

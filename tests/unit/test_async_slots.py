@@ -1,0 +1,234 @@
+"""The slots of a capsule, and how many threads it starts for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pillion.config import Config
+from pillion.server.reporter import Reporter
+from pillion.server.slot import Slot
+from pillion.server.slot_pool import SlotPool
+from pillion.server.staff import REFUSED_WAIT_S, Staff
+
+WATCHDOG_S = 10.0
+
+
+def slots(count: int) -> list[Slot]:
+    return [Slot(lambda: False) for _ in range(count)]
+
+
+# -- the pool ----------------------------------------------------------------------------------------
+
+
+def test_each_slot_is_handed_out_once() -> None:
+    pool = SlotPool(slots(3))
+    taken = {pool.take_now() for _ in range(3)}
+    assert len(taken - {None}) == 3
+    assert pool.take_now() is None
+    assert pool.free == 0
+
+
+def test_who_waits_gets_the_slot_that_comes_back() -> None:
+    pool, got = SlotPool(slots(1)), []
+    slot = pool.take_now()
+    assert slot is not None
+    waiting = threading.Thread(target=lambda: got.append(pool.take()))
+    waiting.start()
+    pool.give(slot)
+    waiting.join(WATCHDOG_S)
+    assert got == [slot]
+
+
+def test_who_waits_when_it_closes_gets_none() -> None:
+    pool, got = SlotPool(slots(1)), []
+    pool.take_now()
+    waiting = [threading.Thread(target=lambda: got.append(pool.take())) for _ in range(3)]
+    for thread in waiting:
+        thread.start()
+    pool.close()
+    for thread in waiting:
+        thread.join(WATCHDOG_S)
+    assert got == [None, None, None]
+
+
+def test_a_closed_pool_has_nothing_to_give() -> None:
+    pool = SlotPool(slots(2))
+    pool.close()
+    assert (pool.free, pool.take_now(), pool.take()) == (0, None, None)
+
+
+def test_what_is_held_back_is_handed_out_after_the_release() -> None:
+    pool = SlotPool(slots(5))
+    pool.hold_back(all_but=1)
+    assert pool.free == 1
+    pool.release()
+    assert pool.free == 5
+
+
+def test_who_waits_gets_a_slot_that_is_released() -> None:
+    pool, got = SlotPool(slots(2)), []
+    pool.hold_back(all_but=1)
+    first = pool.take_now()
+    waiting = threading.Thread(target=lambda: got.append(pool.take()))
+    waiting.start()
+    pool.release()
+    waiting.join(WATCHDOG_S)
+    assert got != [first]
+    assert got != [None]
+
+
+def test_all_are_back_when_the_last_one_is() -> None:
+    pool = SlotPool(slots(2))
+    taken = [pool.take_now() for _ in range(2)]
+    pool.close()
+    assert not pool.wait_for_all(time.monotonic())
+    for slot in taken:
+        assert slot is not None
+        pool.give(slot)
+    assert pool.wait_for_all(time.monotonic() + WATCHDOG_S)
+
+
+# -- the threads -------------------------------------------------------------------------------------
+
+
+class Company:
+    """A staff whose threads wait at gates, and its pool."""
+
+    def __init__(self, count: int) -> None:
+        self.config = Config()
+        self.reports: list[BaseException] = []
+        self.config.error_handlers.append(lambda exc, context, config: self.reports.append(exc))
+        self.pool = SlotPool(slots(count))
+        self.now_s = 1000.0
+        self.leave = threading.Event()
+        self.staff = Staff(
+            self.pool, self._live, name="test", most=count, reporter=Reporter(self.config), clock=lambda: self.now_s
+        )
+
+    def _live(self, slot: Slot) -> None:
+        self.leave.wait(WATCHDOG_S)
+        self.pool.give(slot)
+
+
+@pytest.fixture
+def company() -> Iterator[Callable[[int], Company]]:
+    made: list[Company] = []
+
+    def make(count: int) -> Company:
+        made.append(Company(count))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.leave.set()
+        each.pool.close()
+        assert each.pool.wait_for_all(time.monotonic() + WATCHDOG_S)
+
+
+def test_it_begins_with_one_thread(company: Any) -> None:
+    staff = company(10).staff
+    staff.start()
+    staff.start()
+    assert len(staff) == 1
+
+
+def test_one_more_is_started_when_all_are_in_sync_jobs(company: Any) -> None:
+    staff = company(10).staff
+    staff.start()
+    sizes = [(staff.begins(), len(staff))[1] for _ in range(3)]
+    assert sizes == [2, 3, 4]
+
+
+def test_none_is_started_while_another_is_free(company: Any) -> None:
+    staff = company(10).staff
+    staff.start()
+    for _ in range(20):
+        staff.begins()
+        staff.ends()
+    assert len(staff) == 2
+
+
+def test_there_are_never_more_threads_than_slots(company: Any) -> None:
+    staff = company(3).staff
+    staff.start()
+    wants_to_hear_more = [staff.begins() for _ in range(5)]
+    assert len(staff) == 3
+    assert wants_to_hear_more == [True, False, False, False, False]
+
+
+def test_no_thread_is_started_that_would_have_no_slot(company: Any) -> None:
+    scene = company(3)
+    scene.staff.start()
+    taken = [scene.pool.take_now() for _ in range(2)]
+    scene.staff.begins()
+    assert len(scene.staff) == 1
+    for slot in taken:
+        scene.pool.give(slot)
+    scene.staff.slot_came_free()
+    assert len(scene.staff) == 2
+
+
+def test_a_slot_that_comes_free_starts_nobody_while_a_thread_is_there_to_take_it(company: Any) -> None:
+    scene = company(3)
+    scene.staff.start()
+    slot = scene.pool.take_now()
+    scene.pool.give(slot)
+    scene.staff.slot_came_free()
+    assert len(scene.staff) == 1
+
+
+def test_nobody_is_started_once_the_pool_is_closed(company: Any) -> None:
+    scene = company(3)
+    scene.staff.start()
+    scene.pool.close()
+    scene.staff.begins()
+    scene.staff.slot_came_free()
+    assert len(scene.staff) == 1
+
+
+def test_a_system_without_further_threads_is_asked_again_later_and_costs_no_slot(
+    company: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = company(3)
+    scene.staff.start()
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        scene.staff.begins()
+        scene.staff.begins()
+    assert [str(exc) for exc in scene.reports] == ["can't start new thread"]
+    assert (len(scene.staff), scene.pool.free) == (1, 2)
+    scene.staff.begins()
+    assert len(scene.staff) == 1
+    scene.now_s += REFUSED_WAIT_S
+    scene.staff.begins()
+    assert len(scene.staff) == 2
+
+
+def test_between_a_thread_that_begins_and_a_slot_that_comes_free_none_is_forgotten(company: Any) -> None:
+    """The one increments and then looks at the slots, the other puts back a slot and then looks at the count."""
+    for _ in range(50):
+        scene = company(2)
+        scene.staff.start()
+        slot = scene.pool.take_now()
+        together = threading.Barrier(2, timeout=WATCHDOG_S)
+
+        def begin(scene: Company = scene, together: threading.Barrier = together) -> None:
+            together.wait()
+            scene.staff.begins()
+
+        thread = threading.Thread(target=begin)
+        thread.start()
+        together.wait()
+        scene.pool.give(slot)
+        scene.staff.slot_came_free()
+        thread.join(WATCHDOG_S)
+        assert len(scene.staff) == 2
