@@ -1,10 +1,10 @@
-"""A Django project around some URLs, for tests of the dashboard. Settings of Django are of a process: left as they were."""
+"""A Django project around some URLs, for tests of the dashboard."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import django
@@ -40,6 +40,7 @@ def django_project(urlpatterns: Sequence[Any]) -> Iterator[None]:
     if not settings.configured:
         settings.configure(INSTALLED_APPS=[], DATABASES={}, USE_TZ=True)
         django.setup()
-    urls = SimpleNamespace(urlpatterns=list(urlpatterns))
+    urls = ModuleType("urls_of_a_test")
+    urls.urlpatterns = list(urlpatterns)  # type: ignore[attr-defined]
     with override_settings(ROOT_URLCONF=urls, ALLOWED_HOSTS=["*"], SECRET_KEY="x", MIDDLEWARE=MIDDLEWARE):
         yield
