@@ -107,8 +107,8 @@ def _scope(
         who=user.name if user else "",
         role=user.role if user else None,
         root=visit.root,
-        path=visit.path,
-        query=_pairs(visit) if visit.method in ("GET", "HEAD") else (),
+        path=visit.path if visit.is_look else "/",
+        query=_pairs(visit) if visit.is_look else (),
         routes=desk.router.by_name,
         active=active,
         locale=locale.code,
@@ -127,7 +127,10 @@ def _scope(
 
 
 def _pairs(visit: Visit) -> tuple[tuple[str, str], ...]:
-    return tuple((name, values[-1]) for name, values in visit.query.items())
+    try:
+        return tuple((name, values[-1]) for name, values in visit.query.items())
+    except Refusal:  # too many of them: this is the page that says so
+        return ()
 
 
 def _tabs(desk: Desk, visit: Visit) -> Iterator[TabLink]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from pillion.web import paths
 from pillion.web.forms import Fields, parse_query
 from pillion.web.router import split
 from pillion.web.security.auth import Visitor, cookies_of
@@ -15,7 +16,7 @@ from pillion.web.security.auth import Visitor, cookies_of
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Visit:
-    """One request. `root` is the mount, `path` what comes after it; `headers` are by lower-case name.
+    """One request. `root` is the mount as it is written in addresses, `path` what comes after it; `headers` are by lower-case name.
 
     `address` is the other end of the connection, for the audit log. `is_secure`: the browser came by https, as far as
     we can know. `stream` reads the body.
@@ -39,7 +40,7 @@ class Visit:
         headers = {name.lower(): value for name, value in reversed(request.headers.items())}  # the first counts
         return cls(
             method=request.method,
-            root=root,
+            root=paths.quoted(root),
             path=path,
             headers=headers,
             cookies=cookies_of(headers.get("cookie", "")),
@@ -54,6 +55,11 @@ class Visit:
     def query(self) -> Fields:
         """The parameters of the address. Raises Refusal for too many."""
         return parse_query(self.query_text)
+
+    @property
+    def is_look(self) -> bool:
+        """Whether it only looks: its address can be opened again."""
+        return self.method in ("GET", "HEAD")
 
     @property
     def wants_fragment(self) -> bool:

@@ -59,7 +59,7 @@ async def handle(
     match route.name.removeprefix("api_"):
         case "export_csv" | "export_ndjson" as name:
             ask = pages.ask_of(desk, user, route, names, visit.query, strict=route.kind == "api")
-            return await files.export(desk, ask, name.removeprefix("export_"))
+            return await files.export(desk, visit, ask, name.removeprefix("export_"))
         case "openapi":
             return reads.describe(desk, visit, handlers.loads)
         case _:

@@ -64,12 +64,16 @@ def log_in(auth: TokenLink, visit: Visit) -> Response:
 # -- export ------------------------------------------------------------------------------------------------
 
 
-async def export(desk: Desk, ask: Ask, kind: str) -> Response:
+async def export(desk: Desk, visit: Visit, ask: Ask, kind: str) -> Response:
     """All jobs of a set that match, as they are found, up to 100,000. `kind` is "csv" or "ndjson".
 
     Errors before the first row are answered as usual; after it, the answer breaks off, and who reads it can see that.
     """
     name = set_name(ask)
+    media_type = "text/csv; charset=utf-8" if kind == "csv" else "application/x-ndjson"
+    headers = {"content-disposition": f'attachment; filename="{name}.{kind}"'}
+    if visit.method == "HEAD":
+        return Response(headers=headers, media_type=media_type)
     rows = iter(ask.data.export(name, q=ask["q"], window=ask["window"], redact=ask.redact))
     first = await desk.threads.run(_take, rows)
     lines: Callable[[Sequence[JobRow]], bytes] = _csv if kind == "csv" else _ndjson
@@ -82,8 +86,6 @@ async def export(desk: Desk, ask: Ask, kind: str) -> Response:
             yield await desk.threads.run(lines, chunk)
             chunk = await desk.threads.run(_take, rows)
 
-    media_type = "text/csv; charset=utf-8" if kind == "csv" else "application/x-ndjson"
-    headers = {"content-disposition": f'attachment; filename="{name}.{kind}"'}
     return StreamingResponse(body(), headers=headers, media_type=media_type)
 
 
