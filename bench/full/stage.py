@@ -95,6 +95,7 @@ class Run:
             "BENCH_LEDGER": str(self._path),
             "BENCH_CONCURRENCY": str(self.order.concurrency),
             "PILLION_LOG_LEVEL": "info" if self.order.logged else "warn",
+            "PILLION_EVENT_LOOP": "asyncio",  # as all others have it
             "BENCH_LOG_LEVEL": "info" if self.order.logged else "warn",
             "PYTHONPATH": str(ROOT),
         }

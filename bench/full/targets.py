@@ -112,13 +112,18 @@ def _pushes(book: Book) -> list[Target]:
 
 
 def _waits(book: Book) -> list[Target]:
-    ideal = [100 / share for share in book.values("io", "of_best")]
+    ideal, aio, wide, mixed = (
+        [100 / share for share in book.values(name, "of_best")] for name in ("io", "aio", "aio-wide", "aio-mixed")
+    )
     latency: Callable[[str], list[float]] = lambda figure: book.ratios("latency", SIDEKIQ.name, figure)  # noqa: E731
     late = book.values("schedule", "p99")
     return [
         Target("Idle latency p50, over ruby-sidekiq's", "at most 1", latency("p50"), 1, at_most=True),
         Target("Idle latency p99, over ruby-sidekiq's", "at most 1", latency("p99"), 1, at_most=True),
         Target("I/O-bound, time over the ideal", "at most 1.08", ideal, 1.08, at_most=True, digits=3),
+        Target("Async, 100 at a time, time over the ideal", "at most 1.3", aio, 1.3, at_most=True),
+        Target("Async, 1,000 at a time, time over the ideal", "at most 1.5", wide, 1.5, at_most=True),
+        Target("Async and sync mixed, 500 at a time, time over the ideal", "at most 1.5", mixed, 1.5, at_most=True),
         Target("Scheduled jobs, lateness p99, ms", "under 250", late, 250, at_most=True, digits=0),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from bench.peers.work import BODIES, RETRY_S
+from bench.peers.work import ASYNC_BODIES, BODIES, RETRY_S
 from pillion import Job
 
 
@@ -17,6 +17,11 @@ class Noop(Job, wire_name="Noop"):
 class SleepIo(Job, wire_name="SleepIo"):
     def perform(self, n: int, arg: int) -> None:
         BODIES["sleep_io"](n, arg)
+
+
+class AsyncSleepIo(Job, wire_name="AsyncSleepIo"):
+    async def perform(self, n: int, arg: int) -> None:
+        await ASYNC_BODIES["sleep_io"](n, arg)
 
 
 class Cpu(Job, wire_name="Cpu"):
@@ -33,7 +38,14 @@ class FailOnce(Job, wire_name="FailOnce"):
         return RETRY_S
 
 
-JOBS: dict[str, type[Any]] = {"noop": Noop, "sleep_io": SleepIo, "cpu": Cpu, "fail_once": FailOnce}
+JOBS: dict[str, type[Any]] = {
+    "noop": Noop,
+    "sleep_io": SleepIo,
+    "asleep_io": AsyncSleepIo,
+    "cpu": Cpu,
+    "fail_once": FailOnce,
+}
+ASYNC_OF_MIXED = 4  # after each sync job so many async ones
 
 
 def push(kind: str, n: int, arg: int) -> None:
@@ -41,7 +53,12 @@ def push(kind: str, n: int, arg: int) -> None:
 
 
 def push_many(kind: str, numbers: range, arg: int) -> None:
-    JOBS[kind].perform_bulk([[n, arg] for n in numbers])
+    if kind == "mixed_io":
+        for n in range(numbers.start, numbers.stop, ASYNC_OF_MIXED + 1):
+            push("sleep_io", n, arg)
+            push_many("asleep_io", range(n + 1, min(n + 1 + ASYNC_OF_MIXED, numbers.stop)), arg)
+    else:
+        JOBS[kind].perform_bulk([[n, arg] for n in numbers])
 
 
 def push_at(kind: str, n: int, arg: int, due: float) -> None:

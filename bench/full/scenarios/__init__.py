@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.full.scenario import Scenario
 from bench.full.scenarios import (
+    aio,
     boot,
     cpu,
     data_api,
@@ -23,6 +24,7 @@ ALL: tuple[Scenario, ...] = (
     *enqueue.SCENARIOS,
     latency.SCENARIO,
     io.SCENARIO,
+    *aio.SCENARIOS,
     cpu.SCENARIO,
     retry.SCENARIO,
     schedule.SCENARIO,
