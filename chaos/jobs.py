@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
@@ -52,6 +53,16 @@ class Work(Noted, wire_name="ChaosWork"):
             until = time.monotonic() + milliseconds / 1000
             while (left := until - time.monotonic()) > 0:
                 time.sleep(min(left, 0.02))  # Shutdown is raised between two lines of Python, not in a sleep
+            if number < failures:
+                raise Failure(f"run {number}")
+
+
+class AsyncWork(Noted, wire_name="ChaosAsyncWork"):
+    """The same on the event loop."""
+
+    async def perform(self, milliseconds, failures=0):
+        with self.turn() as number:
+            await asyncio.sleep(milliseconds / 1000)
             if number < failures:
                 raise Failure(f"run {number}")
 

@@ -62,11 +62,16 @@ class Mix:
             return base | {"class": "ChaosDoomed", "args": [], "retry": 1}
         failures = rng.choices([0, 1, 2], [85, 10, 5])[0]
         milliseconds = rng.choices([1, 20, 300, 4000], [45, 30, 24, 0.4])[0]
-        return base | {"class": "ChaosWork", "args": [milliseconds, failures], "retry": True}
+        return base | {"class": self._work(), "args": [milliseconds, failures], "retry": True}
 
     def bulk(self, size: int) -> dict[str, Any]:
         queue = self._rng.choice(QUEUES)
-        return {"class": "ChaosWork", "args": [[self._rng.choice([0, 1, 5])] for _ in range(size)], "queue": queue}
+        args = [[self._rng.choice([0, 1, 5])] for _ in range(size)]
+        return {"class": self._work(), "args": args, "queue": queue}
+
+    def _work(self) -> str:
+        """Three in ten are async."""
+        return self._rng.choices(["ChaosWork", "ChaosAsyncWork"], [70, 30])[0]
 
     def soon(self) -> float:
         return time.time() + self._rng.choice([0.1, 0.5, 2.0, 5.0])
