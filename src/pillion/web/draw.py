@@ -94,7 +94,7 @@ def _text(
 def _flash(note: Note | None, locale: Locale) -> Flash | None:
     if note is None:
         return None
-    action = locale.first(f"action.{note.action}", "action.other")
+    action = locale.say(f"action.{note.action}", {}, note.action)  # one of an extension has no text
     text = locale(f"flash.{note.code}", action=action, n=note.count, target=note.target)
     return Flash("ok" if note.code in ("done", "started", "partly") else "fail", text, note.undo_id)
 

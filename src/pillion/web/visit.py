@@ -16,8 +16,9 @@ from pillion.web.security.auth import Visitor, cookies_of
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Visit:
-    """One request. `root` is the mount as it is written in addresses, `path` what comes after it; `headers` are by lower-case name.
+    """One request.
 
+    `root` is the mount as it is written in addresses, `path` what comes after it; `headers` are by lower-case name.
     `address` is the other end of the connection, for the audit log. `is_secure`: the browser came by https, as far as
     we can know. `stream` reads the body.
     """
