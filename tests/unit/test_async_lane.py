@@ -241,7 +241,7 @@ def test_a_task_that_refuses_to_be_cancelled_does_not_keep_the_loop(monkeypatch:
 def test_a_loop_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "uvloop", None)
     assert loop_maker("auto") is asyncio.new_event_loop
-    with pytest.raises(ConfigError, match="pip install uvloop"):
+    with pytest.raises(ConfigError, match=r"pillion\[uvloop\]"):
         loop_maker("uvloop")
 
 

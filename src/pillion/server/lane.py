@@ -227,7 +227,7 @@ def loop_maker(kind: str) -> Callable[[], Loop]:
             made: Callable[[], Loop] = importlib.import_module("uvloop").new_event_loop
         except ImportError:
             if kind == "uvloop":
-                hint = "pip install uvloop, or leave the option out."
+                hint = "pip install 'pillion[uvloop]', or leave the option out."
                 raise ConfigError("event_loop", "a loop that is installed", kind, hint) from None
         else:
             return made
