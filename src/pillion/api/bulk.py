@@ -263,17 +263,21 @@ class Bulk:
             if self._must_end(result):
                 result.finished = False
                 break
-            page = yield from walker.next()
-            chosen = self._choose(page, result)
-            left_before = result.moved + result.gone
-            yield from self.action.carry_out(chosen, result)
-            if self.action.takes_out:
-                walker.forget(result.moved + result.gone - left_before)
-            elif chosen:
-                walker.lose_rank()
+            yield from self.step(walker, result)
             if self.progress is not None:
                 self.progress(result.scanned, max(size, result.scanned))
         return result
+
+    def step(self, walker: Walker, result: Result) -> Plan[None]:
+        """Do it to the next page, and count that in `result`. For who does more between pages than `run` does."""
+        page = yield from walker.next()
+        chosen = self._choose(page, result)
+        left_before = result.moved + result.gone
+        yield from self.action.carry_out(chosen, result)
+        if self.action.takes_out:
+            walker.forget(result.moved + result.gone - left_before)
+        elif chosen:
+            walker.lose_rank()
 
     def _must_end(self, result: Result) -> bool:
         return result.matched == self.limit or (self.stop is not None and self.stop())

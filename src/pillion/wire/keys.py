@@ -27,7 +27,7 @@ SCHEDULER_WAKE: Final = "pl:scheduler:wake"
 CONTROL: Final = "pl:control"  # a pub/sub channel: the name of a queue that was just paused or unpaused
 HEALTH: Final = "pl:health"
 AUDIT: Final = "pl:audit"  # stream of what people did on the dashboard
-BULKS: Final = "pl:bulks"  # sorted set of ids of operations on many jobs, scored with the time of their last sign
+BULKS: Final = "pl:bulks"  # hash of the operations on many jobs: id to record
 TRASH: Final = "pl:trash"  # sorted set of undo ids, scored with the time they expire
 
 STAT_TTL_S: Final = 157_680_000  # five years of 365 days
@@ -135,9 +135,9 @@ def trash_note(undo_id: str) -> str:
     return f"{TRASH}:{undo_id}:note"
 
 
-def bulk(bulk_id: str) -> str:
-    """Hash that says what an operation on many jobs does, and how far it is."""
-    return f"pl:bulk:{bulk_id}"
+def bulk_stop(bulk_id: str) -> str:
+    """String that exists if an operation on many jobs is to stop."""
+    return f"pl:bulk:{bulk_id}:stop"
 
 
 def bulk_lease(bulk_id: str) -> str:

@@ -73,7 +73,7 @@ def restore(bin_: Bin, *, now_s: float, most: int) -> Op[int]:
 
 def note(undo_id: str) -> Op[Note | None]:
     """The note of a bin; None if there is none (any more)."""
-    return Op(("HGETALL", keys.trash_note(undo_id)), _note)
+    return Op(("HGETALL", keys.trash_note(undo_id)), read_note)
 
 
 def size(undo_id: str, kind: Kind) -> Op[int]:
@@ -96,7 +96,8 @@ def empty(undo_id: str) -> list[Op[Any]]:
 # -- reading replies -------------------------------------------------------------------------------
 
 
-def _note(reply: Any) -> Note | None:
+def read_note(reply: Any) -> Note | None:
+    """The note of a bin, from all its fields; None for what is none."""
     # RESP3 answers a map, RESP2 a flat list.
     fields: dict[bytes, bytes] = (
         cast("dict[bytes, bytes]", reply)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from pillion.storage.ops.base import Arg, Op, call, command
+from pillion.storage.ops.base import Arg, Op, call, command, raw
 from pillion.storage.ops.inspect import PROCESS_FIELDS, Fields
-from pillion.storage.ops.undo import Bin
+from pillion.storage.ops.undo import Bin, Note, read_note
 from pillion.wire import keys
 
 MOST_PROCESSES: Final = 1000
@@ -269,54 +269,52 @@ def take_listed(bin_: Bin, payloads: Sequence[bytes], *, near_tail: bool) -> Op[
     return call("trash_listed", (bin_.source, *bin_.own_keys), argv, int)
 
 
-# -- the audit log -------------------------------------------------------------------------------------------
+def bins(now_s: float, most: int) -> Op[list[tuple[str, float, Note, int]]]:
+    """What can be put back: undo id, until when, the note, how many jobs. The last to expire comes first."""
+    return call("web_bins", (keys.TRASH,), (now_s, most), _bins)
 
 
-def audit(before: str, count: int) -> Op[list[tuple[str, dict[str, str]]]]:
-    """Entries of the audit log, newest first, from the one with the id `before` ("+": the newest) on."""
-    return Op(("XREVRANGE", keys.AUDIT, before, "-", "COUNT", count), _entries)
-
-
-def audit_size() -> Op[int]:
-    """How many entries the audit log has."""
-    return Op(("XLEN", keys.AUDIT), int)
-
-
-def _entries(reply: Any) -> list[tuple[str, dict[str, str]]]:
-    return [
-        (_text(entry_id), {_text(name): _text(value) for name, value in _groups(fields, 2)})
-        for entry_id, fields in reply
-    ]
+def _bins(reply: Any) -> list[tuple[str, float, Note, int]]:
+    read = [(_text(name), float(until), read_note(note), int(size)) for name, until, note, size in _groups(reply, 4)]
+    return [(undo_id, until, note, count) for undo_id, until, note, count in read if note is not None]
 
 
 # -- operations on many jobs ------------------------------------------------------------------------------------
 
 
-def bulk_write(bulk_id: str, fields: dict[str, Arg], at_s: float) -> list[Op[Any]]:
-    """Remember how far an operation is, for a day."""
-    key = keys.bulk(bulk_id)
-    flat: list[Arg] = [part for pair in fields.items() for part in pair]
-    return [
-        command("HSET", key, *flat),
-        command("EXPIRE", key, keys.BULK_TTL_S),
-        command("ZADD", keys.BULKS, at_s, bulk_id),
-        command("ZREMRANGEBYSCORE", keys.BULKS, "-inf", at_s - keys.BULK_TTL_S),
-    ]
+def bulk_all() -> Op[Fields]:
+    """The records of the operations of a day, by id."""
+    return Op(("HGETALL", keys.BULKS), _fields)
 
 
-def bulk_read(bulk_id: str) -> Op[Fields]:
-    """What is remembered of an operation; empty if nothing is."""
-    return Op(("HGETALL", keys.bulk(bulk_id)), _fields)
+def bulk_one(bulk_id: str) -> Op[bytes | None]:
+    """The record of one operation."""
+    return Op(("HGET", keys.BULKS, bulk_id), raw)
 
 
-def bulk_newest(count: int) -> Op[list[str]]:
-    """The ids of the operations that were touched last, the newest first."""
-    return Op(("ZREVRANGE", keys.BULKS, 0, count - 1), lambda reply: list(map(_text, reply)))
+def bulk_put(bulk_id: str, record: bytes) -> list[Op[Any]]:
+    """Keep the record of an operation, for a day after the last of them."""
+    return [command("HSET", keys.BULKS, bulk_id, record), command("EXPIRE", keys.BULKS, keys.BULK_TTL_S)]
 
 
-def bulk_is_held(bulk_id: str) -> Op[bool]:
-    """Whether somebody is at work on an operation."""
-    return Op(("EXISTS", keys.bulk_lease(bulk_id)), bool)
+def bulk_forget(bulk_ids: Sequence[str]) -> Op[int]:
+    """Forget old operations."""
+    return Op(("HDEL", keys.BULKS, *bulk_ids), int)
+
+
+def bulk_ask_to_stop(bulk_id: str) -> Op[Any]:
+    """Ask whoever carries out an operation to stop."""
+    return command("SET", keys.bulk_stop(bulk_id), "1", "EX", keys.BULK_TTL_S)
+
+
+def bulk_may_go_on(bulk_id: str) -> Op[Any]:
+    """Take that back."""
+    return command("UNLINK", keys.bulk_stop(bulk_id))
+
+
+def bulk_must_stop(bulk_id: str) -> Op[bool]:
+    """Whether an operation was asked to stop."""
+    return Op(("EXISTS", keys.bulk_stop(bulk_id)), bool)
 
 
 def _fields(reply: Any) -> Fields:

@@ -81,18 +81,20 @@ def job_of(seen: Seen) -> JobData:
 
 def visible_of(seen: Seen, redact: Redact, *, everything: bool = False) -> Visible:
     """An entry as its viewer may see it."""
-    return Visible(job_of(seen), redact, everything=everything, size_bytes=seen.size_bytes)
+    return Visible(job_of(seen), redact, everything=everything, size_bytes=seen.size_bytes, score=seen.score)
 
 
 # -- pages -----------------------------------------------------------------------------------------------
 
 
-def ask_page(key: str, direction: Direction, *, page: int, count: int, redact: Redact) -> Plan[Found]:
+def ask_page(
+    key: str, direction: Direction, *, page: int, count: int, redact: Redact, everything: bool = False
+) -> Plan[Found]:
     """One page of a set or a queue, by its number from 1."""
     count = max(1, min(count, MOST_ROWS))
     begin = (max(1, page) - 1) * count
     look = yield from ask(web.look([key], direction, begin=("rank", begin), count=count, most=count))
-    hits = [Hit(seen, visible_of(seen, redact)) for seen in look.entries]
+    hits = [Hit(seen, visible_of(seen, redact, everything=everything)) for seen in look.entries]
     return Found(hits, look.looked_at, look.total, None, look.wrong_keys)
 
 
@@ -100,7 +102,7 @@ def ask_page(key: str, direction: Direction, *, page: int, count: int, redact: R
 
 
 @dataclass(slots=True, frozen=True)
-class _Way:
+class Way:
     """Where a search goes, and how its places are remembered.
 
     In a set by time, which stays right while others come and go; in a queue, newest first, by how many are left
@@ -148,7 +150,7 @@ def ask_found(
     where: Sequence[str], direction: Direction, query: Query, *, redact: Redact, cursor: str = "", limit: int = 25
 ) -> Plan[Found]:
     """Jobs that fit, up to `limit`, from a cursor of an earlier search on. One that cannot be read begins anew."""
-    way, limit = _Way(tuple(where), direction), max(1, min(limit, MOST_HITS))
+    way, limit = Way(tuple(where), direction), max(1, min(limit, MOST_HITS))
     begin, skip = way.begin(cursor)
     budget = BUDGET if query.texts else BUDGET_UNSIFTED
     most = STEP if not query.texts else 2 * limit
@@ -161,7 +163,7 @@ def ask_found(
     return _collect(looks, way, query, redact, limit)
 
 
-def _collect(looks: Sequence[Look], way: _Way, query: Query, redact: Redact, limit: int) -> Found:
+def _collect(looks: Sequence[Look], way: Way, query: Query, redact: Redact, limit: int) -> Found:
     found = Found(total=looks[0].total, wrong_keys=looks[0].wrong_keys)
     for look in connected(looks):
         for seen in look.entries:

@@ -12,6 +12,7 @@ from pillion.api.plan import Plan, ask_all
 from pillion.api.process_data import ProcessData
 from pillion.api.record import JobData
 from pillion.errors import RedisError
+from pillion.features.health.thresholds import Thresholds
 from pillion.storage.ops import stats, web
 from pillion.storage.ops.base import Op, tolerant
 from pillion.web.data.models import CapsuleRow, Frame, Health, Problem, ProcessRow, QueueRow, Summary
@@ -53,22 +54,24 @@ class Overview:
         return next((queue for queue in self.queues if queue.name == name), empty)
 
 
-def ask_overview(now_s: float, trends: Trends) -> Plan[Overview]:
+def ask_overview(now_s: float, trends: Trends, limits: Thresholds) -> Plan[Overview]:
     """Ask for it, in one round trip. `trends` takes the sizes as a sample."""
     names = (keys.STAT_PROCESSED, keys.STAT_FAILED)
     counters: list[Op[Any]] = [tolerant(stats.total(key)) for key in names]
     sizes: list[Op[Any]] = [tolerant(stats.job_set_size(key)) for key in SETS.values()]
     survey, *numbers = yield from ask_all([web.survey(), *counters, *sizes])
-    return read_overview(survey, numbers, now_s, trends)
+    return read_overview(survey, numbers, now_s, trends, limits)
 
 
-def read_overview(survey: web.Survey, numbers: Sequence[Any], now_s: float, trends: Trends) -> Overview:
+def read_overview(
+    survey: web.Survey, numbers: Sequence[Any], now_s: float, trends: Trends, limits: Thresholds
+) -> Overview:
     """What was answered, in rows. `numbers`: processed, failed, sizes of the three sets; each may be a RedisError."""
     problems = [wrong_key(key) for key in survey.wrong_keys]
     problems += [refused(part, reply) for part, reply in zip(_PARTS, numbers, strict=True) if _is_error(reply)]
     processed, failed, scheduled, retries, dead = (0 if _is_error(reply) else int(reply) for reply in numbers)
     processes = _processes(survey, now_s)
-    queues = tuple(_queue_row(look, survey, processes, now_s) for look in survey.queues)
+    queues = tuple(_queue_row(look, survey, processes, now_s, target_s(look.name, limits)) for look in survey.queues)
     summary = Summary(
         processed=processed,
         failed=failed,
@@ -159,11 +162,19 @@ def median_rtt_s(processes: Sequence[ProcessRow]) -> float | None:
 # -- queues ----------------------------------------------------------------------------------------------
 
 
-def _queue_row(look: web.QueueLook, survey: web.Survey, processes: Sequence[ProcessRow], now_s: float) -> QueueRow:
+def target_s(queue: str, limits: Thresholds) -> float:
+    """How long a job of this queue may wait."""
+    said = limits.latency_of_s(queue)
+    return WAIT_TARGET_S if said is None else said
+
+
+def _queue_row(
+    look: web.QueueLook, survey: web.Survey, processes: Sequence[ProcessRow], now_s: float, most_s: float
+) -> QueueRow:
     size, wait_s = look.size or 0, _wait_s(look, now_s)
     is_paused = look.name in survey.paused
     served = _served(look.name, processes)
-    level = _level(size, wait_s, is_paused=is_paused, is_served=served["is_served"])
+    level = _level(size, is_slow=wait_s > most_s, is_paused=is_paused, is_served=served["is_served"])
     return QueueRow(look.name, size, wait_s, is_paused=is_paused, level=level, **served)
 
 
@@ -190,14 +201,14 @@ def _slots_for(name: str, process: ProcessRow) -> int:
     return sum(of_capsules) if of_capsules else process.slots
 
 
-def _level(size: int, wait_s: float, *, is_paused: bool, is_served: bool) -> Health:
+def _level(size: int, *, is_slow: bool, is_paused: bool, is_served: bool) -> Health:
     if not size:
         return "ok"
     if is_paused:
         return "warn"
     if not is_served:
         return "fail"
-    return "warn" if wait_s > WAIT_TARGET_S else "ok"
+    return "warn" if is_slow else "ok"
 
 
 # -- trends ----------------------------------------------------------------------------------------------

@@ -17,12 +17,22 @@ _DEFAULT_RETRIES: Final = 25
 
 
 class Visible:
-    """What of a job may be seen. `everything`: nothing is cut. `size_bytes` is that of its payload."""
+    """What of a job may be seen.
+
+    `everything`: nothing is cut. `size_bytes` is that of its payload, `score` its time in a set.
+    """
 
     def __init__(
-        self, job: JobData, redact: Redact = show_all, *, everything: bool = False, size_bytes: int | None = None
+        self,
+        job: JobData,
+        redact: Redact = show_all,
+        *,
+        everything: bool = False,
+        size_bytes: int | None = None,
+        score: float | None = None,
     ) -> None:
         self.job = job
+        self.score = score
         self.size_bytes = len(job.value) if size_bytes is None else size_bytes
         self._redact = redact
         self._everything = everything

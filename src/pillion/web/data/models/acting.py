@@ -10,14 +10,14 @@ from pillion.web.data.models.pieces import BulkState, Frame, SetName
 
 @dataclass(slots=True, frozen=True)
 class BulkPreview:
-    """What a confirm shows before something is done to many.
+    """What a confirm shows before something is done to many. `set_name` None: it is about a queue.
 
     `count` jobs match, "about" if not `is_exact` (the search was cut, and extrapolated). `samples`: up to three.
     `cutoff_at`: jobs that fail or arrive after it are left alone. `expected_count` goes into the form, as does
     `cutoff_at`. `must_type`: the word to be typed, "" if none (destructive, and more than 100).
     """
 
-    set_name: SetName
+    set_name: SetName | None
     action: str
     query: str
     count: int

@@ -31,10 +31,8 @@ class Cure:
 class Reason:
     """Why it is not healthy. `since` is when it began (epoch s), if that is known. The gravest come first.
 
-    `code` is one of: no_workers, all_quiet, queue_unserved, queue_paused_full, queue_slow, failing_class,
-    errors_burst, redis_memory, redis_eviction, redis_clients, redis_persistence, redis_replica, redis_slow,
-    late_processes, overdue, dead_full, orphans, unreadable. `advice` are sentences on what to do, the best first
-    (English; `advice_<code>` in locales).
+    Codes and their facts are listed in `web.data.verdict`. `advice` are English sentences on what to do, the best
+    first.
     """
 
     level: Health

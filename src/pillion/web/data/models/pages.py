@@ -294,9 +294,9 @@ class Bar:
 class ClassMetricsPage:
     """One class.
 
-    `histogram` has 26 bars, fastest first; none beyond 8 hours. `heat` has a row for each bucket of `runs`, oldest
-    first, with 26 counts each, fastest first. `errors` are groups of this class in the retry set. `row` has its
-    numbers; `exists` false: it did not run in the period.
+    `histogram` has 26 bars, fastest first; none beyond 8 hours. `heat` has up to 60 rows of 26 counts, fastest first;
+    each row is `heat_width_s` of time, oldest first, the last one ends now. `errors` are groups of this class in the
+    retry set. `row` has its numbers; `exists` false: it did not run in the period.
     """
 
     frame: Frame
@@ -309,6 +309,7 @@ class ClassMetricsPage:
     histogram: tuple[Bar, ...]
     heat: tuple[tuple[int, ...], ...]
     errors: GroupTable
+    heat_width_s: float = 60.0
     exists: bool = True
     periods: tuple[str, ...] = ("1h", "2h", "4h", "8h", "24h", "48h", "72h")
     read_at: float = 0.0
