@@ -71,6 +71,7 @@ class Child:
         self.end = ""
         self.refused = ""
         self._busy = False
+        self._retired = False
 
     # -- what happens to it ------------------------------------------------------------------------
 
@@ -142,6 +143,7 @@ class Child:
 
     def retire(self) -> None:
         """Let it end by itself; `destroy` has still to be called."""
+        self._retired = True
         self._leash.queue(Kind.RETIRE)
         self.line.close()
 
@@ -152,6 +154,8 @@ class Child:
 
     def destroy(self) -> None:
         """Let go of it. If it has not ended, nor been retired, that kills it."""
+        if not self._retired:
+            self._leash.queue(Kind.KILL)  # the end of file alone might be held up by a copy of ours, after a fork
         self.line.close()
         self._leash.close()
 

@@ -37,6 +37,7 @@ class Boot:
     settings: Mapping[str, Any]
     capsules: Mapping[str, tuple[list[QueueSpec], int]]
     sys_path: Sequence[str]
+    argv: Sequence[str]
     levels: Mapping[str, int]
     log_format: str
     measures: bool
@@ -51,6 +52,7 @@ class Boot:
             settings={name: value for name in names if is_plain(value := getattr(config, name))},
             capsules={name: (each.queues, each.concurrency) for name, each in config.capsules.items()},
             sys_path=list(sys.path),
+            argv=list(sys.argv),
             levels=_levels(),
             log_format=_log_format(),
             measures=config.max_rss_mb_per_child is not None,

@@ -22,7 +22,7 @@ log = logging.getLogger("pillion")
 # So many children in a row may die before they begin with a job; then something is wrong that the next does not heal.
 ATTEMPTS = 3
 # How long children may take for their `child_exit` hooks when the worker ends.
-LAST_WORDS_S = 1.0
+LAST_WORDS_S = 5.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -162,7 +162,7 @@ class Pool:
                 else:
                     self._forget(child)
             if child is not None and not child.pid and not stem.proven:
-                self._drop(stem)
+                self._drop(stem, at_once=not child.refused)
             raise
         stem.proven = True
         log.debug("Child process %d started", child.pid)
@@ -178,14 +178,14 @@ class Pool:
             self._stem = Stem(self._boot())
             return self._stem, self._stem.child()
 
-    def _drop(self, stem: Stem) -> None:
+    def _drop(self, stem: Stem, *, at_once: bool) -> None:
         """Nothing comes from this zygote: the next job tries another one."""
         with self._starting:
             if self._stem is stem:
                 self._stem = None
             else:
                 return
-        stem.close()
+        stem.close(at_once=at_once)
 
     def _give_back(self, child: Child) -> None:
         with self._lock:

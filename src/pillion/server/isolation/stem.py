@@ -57,9 +57,14 @@ class Stem:
                 end.close()
         return Child(Line(line), Line(leash))
 
-    def close(self) -> None:
-        """Have it end, and all its children with it; returns when it has, or after a few seconds."""
+    def close(self, *, at_once: bool = False) -> None:
+        """Have it end, and all its children with it; returns when it has, or after a few seconds.
+
+        Parameters: `at_once` is for one that does not listen, as it is still busy with loading the app.
+        """
         self._control.close()
+        if at_once:
+            self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END_TIMEOUT_S)
             return

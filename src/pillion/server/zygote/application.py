@@ -18,7 +18,7 @@ def load(boot: Boot) -> Config:
 
     No `startup` hooks: they may open what a fork must not share. `child_start` hooks run in each child.
     """
-    sys.path[:] = boot.sys_path
+    sys.path[:], sys.argv[:] = boot.sys_path, boot.argv
     if boot.log_format:
         log.setup("info", boot.log_format)
     config = boot.config()

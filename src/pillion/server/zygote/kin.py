@@ -17,7 +17,7 @@ _OOM_SCORE = 300
 def die_with(parent_pid: int) -> None:
     """Have the kernel kill this process when its parent ends, where it can (Linux)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
         if os.getppid() != parent_pid:  # it has ended before we said so
             os._exit(1)
 

@@ -98,8 +98,8 @@ class Nursery:
     def _obey(self) -> bool:
         """Bear a child for a request; False once there will be no more of them."""
         fds = request(self._control)
-        if fds is None:
-            return False
+        if not fds:
+            return fds is not None
         line, leash = Line.of(fds[0]), Line.of(fds[1])
         try:
             ward = self._fork(line, leash) if self._can_fork else self._execute(line, leash)
@@ -186,15 +186,22 @@ class Nursery:
         self._wards.remove(ward)
 
 
-def request(control: socket.socket) -> tuple[int, int] | None:
-    """The ends of the line and the leash of a child that is asked for; None: nobody will ask any more."""
+def request(control: socket.socket) -> list[int] | None:
+    """The ends of the line and the leash of a child that is asked for; None: nobody will ask any more.
+
+    Empty if there are no descriptors left: whoever has asked reads the end of file.
+    """
     try:
         data, fds, _, _ = socket.recv_fds(control, 1, 2)
     except OSError:
         return None
+    if data and len(fds) == 2:
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        return fds
     for fd in fds:
-        os.set_inheritable(fd, False)
-    return (fds[0], fds[1]) if data and len(fds) == 2 else None
+        os.close(fd)
+    return [] if data else None
 
 
 def be_nursery(control_fd: int) -> None:
@@ -235,7 +242,7 @@ def refuse(control: socket.socket, why: str) -> None:
     until_s = time.monotonic() + REFUSE_FOR_S
     while wait_for([control], timeout_s=max(0.0, until_s - time.monotonic())):
         fds = request(control)
-        if fds is None:
+        if not fds:
             return
         os.close(fds[0])
         leash = Line.of(fds[1])
