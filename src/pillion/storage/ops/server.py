@@ -13,6 +13,11 @@ def info() -> Op[dict[str, str]]:
     return Op(("INFO",), parse_info)
 
 
+def who() -> Op[dict[str, str]]:
+    """The section `server` of INFO: name and version above all."""
+    return Op(("INFO", "server"), parse_info)
+
+
 def parse_info(reply: bytes) -> dict[str, str]:
     """Read the reply of INFO: lines `name:value`, with `# Section` lines between them."""
     lines = reply.decode("utf-8", "replace").splitlines()

@@ -11,9 +11,10 @@ from typing import Any, Final
 from pillion.api.plan import Plan, ask_all
 from pillion.api.process_data import ProcessData
 from pillion.api.record import JobData
+from pillion.api.redis_info import read_snapshot
 from pillion.errors import RedisError
 from pillion.features.health.thresholds import Thresholds
-from pillion.storage.ops import stats, web
+from pillion.storage.ops import server, stats, web
 from pillion.storage.ops.base import Op, tolerant
 from pillion.web.data.models import CapsuleRow, Frame, Health, Problem, ProcessRow, QueueRow, Summary
 from pillion.web.data.partial import waiting_since
@@ -40,12 +41,18 @@ class Overview:
     hidden_queues: int
     sizes: Mapping[str, int]
     problems: tuple[Problem, ...]
+    redis_version: str
 
     def frame(self, problems: Sequence[Problem] = ()) -> Frame:
         """What every page has."""
         runtimes = {process.runtime for process in self.processes}
         return Frame(
-            self.summary, self.taken_at, (*self.problems, *problems), "sidekiq" in runtimes, "pillion" in runtimes
+            summary=self.summary,
+            taken_at=self.taken_at,
+            problems=(*self.problems, *problems),
+            has_ruby="sidekiq" in runtimes,
+            has_pillion="pillion" in runtimes,
+            redis_version=self.redis_version,
         )
 
     def queue(self, name: str) -> QueueRow:
@@ -59,12 +66,12 @@ def ask_overview(now_s: float, trends: Trends, limits: Thresholds) -> Plan[Overv
     names = (keys.STAT_PROCESSED, keys.STAT_FAILED)
     counters: list[Op[Any]] = [tolerant(stats.total(key)) for key in names]
     sizes: list[Op[Any]] = [tolerant(stats.job_set_size(key)) for key in SETS.values()]
-    survey, *numbers = yield from ask_all([web.survey(), *counters, *sizes])
-    return read_overview(survey, numbers, now_s, trends, limits)
+    survey, who, *numbers = yield from ask_all([web.survey(), tolerant(server.who()), *counters, *sizes])
+    return read_overview(survey, numbers, _version(who), now_s, trends, limits)
 
 
 def read_overview(
-    survey: web.Survey, numbers: Sequence[Any], now_s: float, trends: Trends, limits: Thresholds
+    survey: web.Survey, numbers: Sequence[Any], redis_version: str, now_s: float, trends: Trends, limits: Thresholds
 ) -> Overview:
     """What was answered, in rows. `numbers`: processed, failed, sizes of the three sets; each may be a RedisError."""
     problems = [wrong_key(key) for key in survey.wrong_keys]
@@ -90,7 +97,15 @@ def read_overview(
     sizes = {"scheduled": scheduled, "retries": retries, "dead": dead}
     rows = tuple(_with_trend(queue, trends, now_s) for queue in queues)
     hidden = survey.known_queues - len(queues)
-    return Overview(now_s, summary, processes, rows, hidden, sizes, tuple(problems))
+    return Overview(now_s, summary, processes, rows, hidden, sizes, tuple(problems), redis_version)
+
+
+def _version(info: Any) -> str:
+    """Such as "Redis 7.0.15"; "" if it does not tell."""
+    if _is_error(info):
+        return ""
+    redis = read_snapshot(info, {})
+    return short(f"{redis.store} {redis.version or ''}".strip(), 60) if redis.store != "unknown" else ""
 
 
 _PARTS: Final = (keys.STAT_PROCESSED, keys.STAT_FAILED, *SETS.values())
