@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from pillion.errors import ConfigError, Shutdown
-from pillion.server.lane import Lane, loop_maker
+from pillion.server.aside import Aside
+from pillion.server.lane import Lane, new_loop
 from pillion.server.loop_watch import LATE_S, LOOK_EVERY_S, OVERSLEPT_S, Verdict, judge
 from pillion.server.task_dump import NAMED, TaskView, describe_tasks, stack_of
 from pillion.server.time_limit import within
@@ -165,6 +166,38 @@ def test_an_error_aside_is_logged(lane: Lane, caplog: pytest.LogCaptureFixture) 
         time.sleep(0.01)
 
 
+def test_what_is_done_aside_is_done_once_also_where_no_thread_can_be_started(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    ride(lane, soon).wait()
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        lane.aside(done.append, 1)
+    assert done == [1]
+    ended = threading.Event()
+    lane.aside(ended.set)
+    assert ended.wait(WATCHDOG_S)
+    assert done == [1]
+
+
+def test_aside_there_are_no_more_threads_than_needed_and_never_more_than_allowed() -> None:
+    def threads() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name.startswith("pillion.aside")}
+
+    before, aside, leave, sizes = threads(), Aside(2), threading.Event(), []
+    for _ in range(3):
+        aside.do(leave.wait, WATCHDOG_S)
+        sizes.append(len(threads() - before))
+    leave.set()
+    aside.close()
+    assert sizes == [1, 2, 2]
+
+
 def test_names_for_what_rides_are_never_given_twice(lane: Lane) -> None:
     assert len({lane.new_tid() for _ in range(100)}) == 100
 
@@ -239,10 +272,12 @@ def test_a_task_that_refuses_to_be_cancelled_does_not_keep_the_loop(monkeypatch:
 
 
 def test_a_loop_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "uvloop", None)
-    assert loop_maker("auto") is asyncio.new_event_loop
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pillion\[uvloop\]"):
-        loop_maker("uvloop")
+        Lane("uvloop")
+    loop = new_loop("auto")
+    assert type(loop).__module__.startswith("asyncio")
+    loop.close()
 
 
 # -- the watch ---------------------------------------------------------------------------------------

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from pillion.config import Config
-from pillion.server.reporter import Reporter
 from pillion.server.slot import Slot
 from pillion.server.slot_pool import SlotPool
 from pillion.server.staff import REFUSED_WAIT_S, Staff
@@ -100,15 +98,10 @@ class Company:
     """A staff whose threads wait at gates, and its pool."""
 
     def __init__(self, count: int) -> None:
-        self.config = Config()
-        self.reports: list[BaseException] = []
-        self.config.error_handlers.append(lambda exc, context, config: self.reports.append(exc))
         self.pool = SlotPool(slots(count))
         self.now_s = 1000.0
         self.leave = threading.Event()
-        self.staff = Staff(
-            self.pool, self._live, name="test", most=count, reporter=Reporter(self.config), clock=lambda: self.now_s
-        )
+        self.staff = Staff(self.pool, self._live, name="test", most=count, clock=lambda: self.now_s)
 
     def _live(self, slot: Slot) -> None:
         self.leave.wait(WATCHDOG_S)
@@ -192,7 +185,7 @@ def test_nobody_is_started_once_the_pool_is_closed(company: Any) -> None:
 
 
 def test_a_system_without_further_threads_is_asked_again_later_and_costs_no_slot(
-    company: Any, monkeypatch: pytest.MonkeyPatch
+    company: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene = company(3)
     scene.staff.start()
@@ -204,7 +197,7 @@ def test_a_system_without_further_threads_is_asked_again_later_and_costs_no_slot
         patched.setattr(threading.Thread, "start", refuse)
         scene.staff.begins()
         scene.staff.begins()
-    assert [str(exc) for exc in scene.reports] == ["can't start new thread"]
+    assert caplog.text.count("can't start new thread") == 1
     assert (len(scene.staff), scene.pool.free) == (1, 2)
     scene.staff.begins()
     assert len(scene.staff) == 1

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.util
 import itertools
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine
 from contextlib import suppress
 from contextvars import Context
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from pillion.errors import ConfigError, Shutdown
 from pillion.log import tid
 from pillion.log.facts import payload_in
+from pillion.server.aside import Aside
 from pillion.server.loop_watch import LoopWatch
 from pillion.server.task_dump import TaskView, describe_tasks
 
@@ -59,17 +60,22 @@ class Ride(Protocol):
 
 
 class Lane:
-    """Runs rides, as many at a time as are submitted. `make_loop` is called in its thread. `kind` as `loop_maker`."""
+    """Runs rides, as many at a time as are submitted.
+
+    `kind` is "asyncio", "uvloop", or "auto": uvloop if it is installed. Raises ConfigError for uvloop where it is not.
+    """
 
     def __init__(self, kind: str = "auto") -> None:
-        self._make_loop = loop_maker(kind)
+        self._kind = kind
+        check_installed(kind)
         self._inbox: deque[Ride] = deque()
         self._called = False
         self._loop: Loop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
-        self._aside: ThreadPoolExecutor | None = None
+        self._aside = Aside(THREADS_ASIDE)
+        self.aside = self._aside.do  # do something that may block, in another thread
         self._numbers = itertools.count(1)
         self._tid = ""
         self._riding: dict[asyncio.Task[None], Ride] = {}
@@ -81,11 +87,12 @@ class Lane:
         """Run it as soon as the loop gets to it. Raises Shutdown if the lane has been stopped."""
         if self._closed:
             raise Shutdown
+        loop = self._loop or self._open()
         self._inbox.append(ride)
         if not self._called:
             self._called = True
             try:
-                (self._loop or self._open()).call_soon_threadsafe(self._let_in)
+                loop.call_soon_threadsafe(self._let_in)
             except RuntimeError:  # it has been closed just now
                 raise Shutdown from None
 
@@ -101,13 +108,6 @@ class Lane:
         if self._loop is None:
             self._open()
         return f"{self._tid}-{next(self._numbers)}"
-
-    def aside(self, task: Callable[..., object], *args: object) -> None:
-        """Do something that may block, in another thread. What it raises is logged."""
-        try:
-            self._helpers().submit(_logging_errors, task, *args)
-        except RuntimeError:  # no thread can be started: late is better than never
-            _logging_errors(task, *args)
 
     def describe(self) -> list[str]:
         """What each task on the loop is waiting for, as text: for SIGTTIN."""
@@ -158,15 +158,14 @@ class Lane:
         thread.join(max(0.0, deadline_s - time.monotonic()))
         if self._watch is not None:
             self._watch.stop()
-        if self._aside is not None:
-            self._aside.shutdown(wait=False)
+        self._aside.close()
 
     def _open(self) -> Loop:
         with self._lock:
             if self._closed:
                 raise Shutdown
             if self._loop is None:
-                loop, begun = self._make_loop(), threading.Event()
+                loop, begun = new_loop(self._kind), threading.Event()
                 self._thread = threading.Thread(target=self._live, args=(loop, begun), name="pillion.loop", daemon=True)
                 self._thread.start()
                 begun.wait()
@@ -184,6 +183,8 @@ class Lane:
                 break
             except (SystemExit, KeyboardInterrupt) as exc:  # of a task that no job awaits: it ends itself, not us
                 log.warning("A task on the event loop wanted to end the process (%r); the loop goes on", exc)
+                if self._closed:
+                    break
         try:
             loop.run_until_complete(_clean_up(loop))
         except (Exception, SystemExit, KeyboardInterrupt) as exc:  # noqa: BLE001 - it is the end in any case
@@ -192,12 +193,6 @@ class Lane:
             asyncio.set_event_loop(None)
             if not asyncio.all_tasks(loop):  # one that does not let itself be cancelled goes down with the process
                 loop.close()
-
-    def _helpers(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._aside is None:
-                self._aside = ThreadPoolExecutor(THREADS_ASIDE, thread_name_prefix="pillion.aside")
-            return self._aside
 
     def _running(self) -> str | None:
         """Whose code the loop is in just now: the name of a job class, or of a coroutine; None: in no task."""
@@ -217,21 +212,19 @@ class Lane:
         return TaskView(str(getattr(coroutine, "__qualname__", coroutine)), task.get_name(), coroutine)
 
 
-def loop_maker(kind: str) -> Callable[[], Loop]:
-    """What makes an event loop: "asyncio", "uvloop", or "auto": uvloop if it is installed.
+def check_installed(kind: str) -> None:
+    """Raise ConfigError for a loop that is not installed. Loads nothing: many a worker has no async jobs."""
+    if kind == "uvloop" and importlib.util.find_spec("uvloop") is None:
+        hint = "pip install 'pillion[uvloop]', or leave the option out."
+        raise ConfigError("event_loop", "a loop that is installed", kind, hint)
 
-    Raises ConfigError for uvloop where it is not.
-    """
-    if kind != "asyncio":
-        try:
-            made: Callable[[], Loop] = importlib.import_module("uvloop").new_event_loop
-        except ImportError:
-            if kind == "uvloop":
-                hint = "pip install 'pillion[uvloop]', or leave the option out."
-                raise ConfigError("event_loop", "a loop that is installed", kind, hint) from None
-        else:
-            return made
-    return asyncio.new_event_loop
+
+def new_loop(kind: str) -> Loop:
+    """An event loop of that kind; see Lane."""
+    if kind == "asyncio" or importlib.util.find_spec("uvloop") is None:
+        return asyncio.new_event_loop()
+    made: Loop = importlib.import_module("uvloop").new_event_loop()
+    return made
 
 
 async def _clean_up(loop: Loop) -> None:
@@ -242,10 +235,3 @@ async def _clean_up(loop: Loop) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=CLEAN_UP_S)
     await loop.shutdown_asyncgens()
-
-
-def _logging_errors(task: Callable[..., object], *args: object) -> None:
-    try:
-        task(*args)
-    except BaseException:
-        log.exception("Error beside the event loop")

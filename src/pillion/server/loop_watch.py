@@ -23,7 +23,7 @@ from contextlib import suppress
 log = logging.getLogger("pillion")
 
 LATE_S = 0.100
-LOOK_EVERY_S = 0.025
+LOOK_EVERY_S = 0.050
 OVERSLEPT_S = 0.025
 FRAMES = 15
 

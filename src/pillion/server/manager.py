@@ -130,7 +130,7 @@ class Manager:
 
     def _make_staff(self) -> Staff:
         name, most = f"pillion.{self._capsule.name}.processor", len(self._slots)
-        staff = Staff(self._pool, self._work, name=name, most=most, reporter=self._runtime.reporter)
+        staff = Staff(self._pool, self._work, name=name, most=most)
         for slot in self._slots:
             slot.watch(staff)
         return staff

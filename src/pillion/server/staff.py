@@ -13,13 +13,15 @@ more: then a sync job costs nothing here.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 
-from pillion.server.reporter import Reporter
 from pillion.server.slot import Slot
 from pillion.server.slot_pool import SlotPool
+
+log = logging.getLogger("pillion")
 
 REFUSED_WAIT_S = 10.0
 
@@ -37,14 +39,12 @@ class Staff:
         *,
         name: str,
         most: int,
-        reporter: Reporter,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._live = live
         self._name = name
         self._most = most
-        self._reporter = reporter
         self._clock = clock
         self._next_try_s = float("-inf")
         self._threads: list[threading.Thread] = []
@@ -99,6 +99,6 @@ class Staff:
         except RuntimeError as exc:  # the system has no more of them: go on with those there are
             self._pool.give(slot)
             self._next_try_s = self._clock() + REFUSED_WAIT_S
-            self._reporter.report(exc, {"context": f"Could not start thread {name}"})
+            log.warning("Could not start thread %s, going on with %d: %s", name, len(self._threads), exc)
         else:
             self._threads.append(thread)
