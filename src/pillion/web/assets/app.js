@@ -1,6 +1,6 @@
-// Pillion's dashboard. Every page works without this file; it adds what a page cannot do alone: numbers that
-// stay fresh without moving under the hand, confirmation in place, ticks by range, keys, copy, times that tick.
-// The only way from text to elements is `parse`, behind the one Trusted Types policy; scripts in it never run.
+// Pillion's dashboard. Every page works without this file; it adds fresh numbers that do not move under the hand,
+// confirmation in place, ticks by range, keys, copy, times that tick. The only way from text to elements is
+// `parse`, behind the one Trusted Types policy; scripts in it never run.
 
 const html = document.documentElement
 const $ = (selector, root = document) => root.querySelector(selector)
@@ -13,9 +13,10 @@ const store = {
   get: (name) => { try { return localStorage.getItem("pillion." + name) } catch { return null } },
   set: (name, value) => { try { localStorage.setItem("pillion." + name, value) } catch { /* private mode */ } },
 }
+const on = (types, listener) => types.split(" ").forEach((type) => document.addEventListener(type, listener))
 html.classList.add("js")
 
-// -- one page becomes the next: what stays the same stays in place, with its focus, ticks and open parts ------
+// -- one page becomes the next: what stays the same stays in place, with its focus, ticks and open parts
 
 const keyOf = (node) => (node.nodeType === 1 && (node.id || node.dataset?.key)) || ""
 
@@ -69,7 +70,7 @@ function afterChange() {
   tickTimes()
 }
 
-// -- live ---------------------------------------------------------------------------------------------------
+// -- live
 
 let etag = "", pending = null, failures = 0, timer = 0, offset = 0, seen = Date.now(), pressed = false
 const every = () => {
@@ -137,7 +138,7 @@ function next() {
   timer = setTimeout(poll, pause * 1000 * (failures ? 0.5 + Math.random() : 0.95 + Math.random() * 0.1))
 }
 
-// -- times that tick: the same words as formats.py writes ---------------------------------------------------
+// -- times that tick: the same words as formats.py writes
 
 const UNITS = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]]
 
@@ -158,7 +159,7 @@ function tickTimes() {
   }
 }
 
-// -- ticks ---------------------------------------------------------------------------------------------------
+// -- ticks
 
 let lastTick = null
 const boxes = () => $$("tbody input[type=checkbox]", main())
@@ -175,7 +176,7 @@ function countTicks() {
     line.textContent = (ticked.length ? texts().ticked : texts().unticked).replace("{n}", ticked.length)
 }
 
-document.addEventListener("click", (event) => {
+on("click", (event) => {
   const box = event.target.closest?.("#main input[type=checkbox]")
   if (!box) return
   const all = boxes()
@@ -188,7 +189,7 @@ document.addEventListener("click", (event) => {
   countTicks()
 })
 
-// -- forms: what asks back opens a dialog, the rest acts in place -----------------------------------------------
+// -- forms: what asks back opens a dialog, the rest acts in place
 
 async function send(form, button) {
   const asks = (button ?? form).dataset.confirm !== undefined
@@ -208,7 +209,7 @@ async function send(form, button) {
   dialog.showModal()
 }
 
-document.addEventListener("submit", (event) => {
+on("submit", (event) => {
   const form = event.target, button = event.submitter
   if (form.getAttribute("method") !== "post" || form.dataset.plain !== undefined) return
   event.preventDefault()
@@ -222,8 +223,8 @@ function checkWord() {
   const field = $("#ask input[data-word]")
   if (field) $("#ask [data-go]").disabled = field.value.trim() !== field.dataset.word
 }
-document.addEventListener("input", checkWord)
-document.addEventListener("change", (event) => {
+on("input", checkWord)
+on("change", (event) => {
   if (event.target.matches("#live select")) {
     store.set("live", event.target.value)
     failures = 0
@@ -233,7 +234,7 @@ document.addEventListener("change", (event) => {
   else if (event.target.matches("#keys input")) store.set("keys", event.target.checked ? "1" : "0")
 })
 
-// -- small things to press ----------------------------------------------------------------------------------
+// -- small things to press
 
 async function copy(button) {
   const text = button.dataset.copy ?? $("code", button.parentElement).textContent
@@ -250,28 +251,27 @@ async function copy(button) {
   setTimeout(() => { $("use", button)?.setAttribute("href", "#i-copy"); $("#said").textContent = "" }, 1500)
 }
 
-document.addEventListener("click", (event) => {
-  const on = (selector) => event.target.closest?.(selector)
+on("click", (event) => {
+  const at = (selector) => event.target.closest?.(selector)
   for (const menu of $$("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false
-  if (on(".copy")) copy(on(".copy"))
-  else if (on("[data-dismiss]")) on(".toast").remove()
-  else if (on("#fresh button") && pending) showMain(pending)
-  else if (on("[data-close]") && on("dialog")) { event.preventDefault(); on("dialog").close() }
-  else if (on("[data-open]")) $(on("[data-open]").dataset.open).showModal()
+  if (at(".copy")) copy(at(".copy"))
+  else if (at("[data-dismiss]")) at(".toast").remove()
+  else if (at("#fresh button") && pending) showMain(pending)
+  else if (at("[data-close]") && at("dialog")) { event.preventDefault(); at("dialog").close() }
+  else if (at("[data-open]")) $(at("[data-open]").dataset.open).showModal()
   else if (event.target.localName === "dialog") event.target.close()
 })
-for (const name of ["pointerdown", "pointerup", "pointercancel"])
-  document.addEventListener(name, () => { pressed = name === "pointerdown" })
+on("pointerdown pointerup pointercancel", (event) => { pressed = event.type === "pointerdown" })
 
 // UTC is what is written; the time here is one hover away.
-document.addEventListener("pointerover", (event) => {
+on("pointerover", (event) => {
   const time = event.target.closest?.("time[data-at]")
   if (time && !time.title.includes("·"))
     time.title += " · " + new Date(Number(time.dataset.at) * 1000).toLocaleString(html.lang, { timeZoneName: "short" })
 })
 
 // A line under the pointer, with the numbers of its moment from the table below the chart.
-document.addEventListener("pointermove", (event) => {
+on("pointermove", (event) => {
   const plot = event.target.closest?.(".chart .plot")
   if (!plot) return
   const chart = plot.closest(".chart"), lines = $$("tbody tr", chart), area = plot.getBoundingClientRect()
@@ -280,22 +280,19 @@ document.addEventListener("pointermove", (event) => {
   const bars = chart.dataset.kind === "bars"
   const index = Math.min(lines.length - 1, bars ? Math.floor(share * lines.length) : Math.round(share * (lines.length - 1)))
   const x = 100 * (bars ? (index + 0.5) / lines.length : index / Math.max(1, lines.length - 1)) + "%"
-  const cursor = $(".cursor", plot)
-  cursor.setAttribute("x1", x)
-  cursor.setAttribute("x2", x)
-  cursor.setAttribute("visibility", "visible")
-  const names = $$("thead th", chart).map((cell) => cell.textContent.trim())
-  $(".readout", chart).textContent = $$("th, td", lines[index])
-    .map((cell, place) => (place ? names[place] + " " : "") + cell.textContent.trim()).join(" · ")
+  for (const [name, value] of [["x1", x], ["x2", x], ["visibility", "visible"]]) $(".cursor", plot).setAttribute(name, value)
+  const names = $$("thead th", chart)
+  $(".readout", chart).textContent = $$("td", lines[index])
+    .map((cell, place) => (place ? names[place].textContent + " " : "") + cell.textContent).join(" · ")
 })
-document.addEventListener("pointerout", (event) => {
+on("pointerout", (event) => {
   const plot = event.target.closest?.(".chart .plot")
   if (!plot || plot.contains(event.relatedTarget)) return
   $(".cursor", plot).setAttribute("visibility", "hidden")
   $(".readout", plot.closest(".chart")).textContent = ""
 })
 
-// -- keys: to go, to move and to tick; none deletes ------------------------------------------------------------
+// -- keys: to go, to move and to tick; none deletes
 
 let going = 0
 
@@ -318,7 +315,7 @@ const KEYS = {
   r: () => ($("[data-act=retry]:not(:disabled)", main()) ?? $("tr[aria-current=true] [data-act=retry]", main()))?.click(),
 }
 
-document.addEventListener("keydown", (event) => {
+on("keydown", (event) => {
   if (event.key === "Escape") {
     for (const menu of $$("details.menu[open]")) { menu.open = false; $("summary", menu).focus() }
     if (event.target.matches(".find input")) event.target.blur()
@@ -326,7 +323,7 @@ document.addEventListener("keydown", (event) => {
   }
   const writes = event.target.matches?.("input:not([type=checkbox]), select, textarea")
   if (writes || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]") || store.get("keys") === "0") return
-  const link = Date.now() - going < 1500 && $(`.rail [data-go="${CSS.escape(event.key)}"]`)
+  const link = Date.now() - going < 1500 && $$(".rail [data-go]").find((one) => one.dataset.go === event.key)
   going = event.key === "g" ? Date.now() : 0
   if (link) link.click()
   else if (Object.hasOwn(KEYS, event.key)) KEYS[event.key]()
@@ -334,7 +331,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault()
 })
 
-// -- start -----------------------------------------------------------------------------------------------------
+// -- start
 
 function start() {
   const select = $("#live select"), chosen = String(every())
@@ -346,7 +343,7 @@ function start() {
   next()
 }
 
-document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : poll()))
+on("visibilitychange", () => (document.hidden ? clearTimeout(timer) : poll()))
 addEventListener("popstate", () => location.reload())
 setInterval(tickTimes, 1000)
 start()
