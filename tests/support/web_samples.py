@@ -503,7 +503,7 @@ def one_job() -> m.JobPage:
     moments = (
         m.Moment("created", "enqueued", NOW_S - 1700),
         m.Moment("enqueued", "enqueued", NOW_S - 1700 + 0.002, 0.002),
-        m.Moment("failed", "retrying", NOW_S - 1600, 98.0, facts={"try": 1}),
+        m.Moment("failed", "retrying", NOW_S - 1600, 98.0, facts={"try": 1, "of": 25}),
         m.Moment("unknown_tries", "retrying", None, None, facts={"count": 1}),
         m.Moment("failed_again", "retrying", NOW_S - 40, None, facts={"try": 3}),
         m.Moment("next_try", "retrying", NOW_S + 240, 280.0, is_future=True, facts={"try": 4}),
