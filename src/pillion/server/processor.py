@@ -27,9 +27,6 @@ from pillion.server.slot import Slot
 from pillion.server.unit_of_work import UnitOfWork
 from pillion.wire.codec import loads_job
 
-# Makes the object of one run: `JobDefinition.new`.
-Make = Callable[[Mapping[str, Any], Slot], Any]
-
 
 class AsyncJobs(Protocol):
     """The way to the event loop: `async_runs.AsyncRuns`."""
@@ -40,6 +37,14 @@ class AsyncJobs(Protocol):
 
     def wait_for(self, awaitable: Awaitable[Any], slot: Slot) -> None:
         """Have it awaited there, and wait. Raises what it raises."""
+        ...
+
+
+class Maker(Protocol):
+    """Makes the object of one run: a JobDefinition, or what stands in for it."""
+
+    def new(self, payload: dict[str, Any], context: Slot, /) -> Any:
+        """An object with `perform`."""
         ...
 
 
@@ -87,17 +92,17 @@ class Processor:
         entered = self._log.enter(payload)
         try:
             definition = self._find(payload.get("class"))  # type: ignore[arg-type]  # find() explains a bad name
-            make: Make = definition.new
+            maker: Maker = definition
             if not definition.runs_in_thread or "execution" in payload:
                 if isolates(definition, payload):
-                    make = partial(self._isolated, definition)
+                    maker = _Isolated(definition, self._isolator)
                 elif definition.is_async:
                     return self._async_jobs.begin(unit, payload, definition, slot)
             # `wants` alone would do; most payloads have no such key, and this is done for every job.
             if self._logs_all or ("log_level" in payload and self._log.wants(payload)):
-                self._run_logged(make, payload, slot)
+                self._run_logged(maker, payload, slot)
             else:
-                self._run(make, payload, slot)
+                self._run(maker, payload, slot)
         except BaseException as exc:  # noqa: BLE001 - a job may raise anything
             return self._judgement.of(unit, payload, exc, definition, slot)
         else:
@@ -105,12 +110,12 @@ class Processor:
         finally:
             self._log.leave(entered)
 
-    def _run(self, make: Make, payload: dict[str, Any], slot: Slot) -> None:
+    def _run(self, maker: Maker, payload: dict[str, Any], slot: Slot) -> None:
         began_s = perf_counter()
         slot.enter()
         try:
             try:
-                job = make(payload, slot)
+                job = maker.new(payload, slot)
                 args = payload.get("args")
                 if type(args) is not list:
                     args = arguments(payload)
@@ -139,28 +144,14 @@ class Processor:
             return self._async_jobs.wait_for(result, slot)
         return result
 
-    def _isolated(self, definition: JobDefinition, payload: dict[str, Any], slot: Slot) -> Any:
-        """The object of a run whose `perform` is called in another process."""
-        if self._isolator is None:
-            hint = "Run it in a thread."
-            raise ConfigError("execution", "a worker with child processes", definition.wire_name, hint)
-        job = definition.new(payload, slot)
-        run = self._isolator.run
-
-        def perform(*_: Any) -> None:
-            run(definition, payload, slot)
-
-        job.perform = perform
-        return job
-
-    def _run_logged(self, make: Make, payload: dict[str, Any], slot: Slot) -> None:
+    def _run_logged(self, maker: Maker, payload: dict[str, Any], slot: Slot) -> None:
         facts = self._log.context(payload)
         # Two system calls for each job, so only if somebody sees the result; a text line has no room for it.
         cpu_began = time.thread_time() if self._log.start(facts) else None
         began = perf_counter()
         tell: Callable[[dict[str, Any], float, float | None], None] | None = self._log.fail
         try:
-            self._run(make, payload, slot)
+            self._run(maker, payload, slot)
             tell = self._log.done
         except Interrupted as wish:
             tell = partial(self._log.put_off, wish=wish)
@@ -174,6 +165,21 @@ class Processor:
                 elapsed_s = perf_counter() - began
                 tell(facts, elapsed_s, None if cpu_began is None else time.thread_time() - cpu_began)
             tell = None  # it may hold the error, which holds this frame
+
+
+class _Isolated:
+    """Makes runs whose `perform` is called in another process."""
+
+    def __init__(self, definition: JobDefinition, isolator: Isolator | None) -> None:
+        if isolator is None:
+            raise ConfigError("execution", "a worker with child processes", definition.wire_name, "Use a thread.")
+        self._definition = definition
+        self._isolator = isolator
+
+    def new(self, payload: dict[str, Any], context: Slot, /) -> Any:
+        job = self._definition.new(payload, context)
+        job.perform = lambda *_: self._isolator.run(self._definition, payload, context)
+        return job
 
 
 def arguments(payload: Mapping[str, Any]) -> list[Any]:
