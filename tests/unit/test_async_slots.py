@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from pillion.server.slot import Slot
 from pillion.server.slot_pool import SlotPool
-from pillion.server.staff import REFUSED_WAIT_S, Staff
+from pillion.server.staff import REFUSED_WAIT_S, SMALL, Post, Staff
 
 WATCHDOG_S = 10.0
 
@@ -95,17 +94,30 @@ def test_all_are_back_when_the_last_one_is() -> None:
 
 
 class Company:
-    """A staff whose threads wait at gates, and its pool."""
+    """A staff whose threads wait at a gate, and its pool."""
 
     def __init__(self, count: int) -> None:
         self.pool = SlotPool(slots(count))
         self.now_s = 1000.0
         self.leave = threading.Event()
         self.staff = Staff(self.pool, self._live, name="test", most=count, clock=lambda: self.now_s)
+        self.staff.start()
 
-    def _live(self, slot: Slot) -> None:
+    def _live(self, post: Post) -> None:
         self.leave.wait(WATCHDOG_S)
-        self.pool.give(slot)
+        self.pool.give(post.slot)
+
+    def begin_sync_job(self) -> bool:
+        """The first thread that is free begins one, and looks; what it is told."""
+        next(post.slot for post in self.staff._posts if not post.slot.in_user_code).in_user_code = True
+        return self.staff.look()
+
+    def end_sync_job(self) -> None:
+        """The first thread that is in one leaves it."""
+        next(post.slot for post in self.staff._posts if post.slot.in_user_code).in_user_code = False
+
+
+MANY = SMALL + 10
 
 
 @pytest.fixture
@@ -123,105 +135,115 @@ def company() -> Iterator[Callable[[int], Company]]:
         assert each.pool.wait_for_all(time.monotonic() + WATCHDOG_S)
 
 
-def test_it_begins_with_one_thread(company: Any) -> None:
-    staff = company(10).staff
-    staff.start()
+def test_it_begins_with_one_thread(company: Callable[[int], Company]) -> None:
+    staff = company(MANY).staff
     staff.start()
     assert len(staff) == 1
 
 
-def test_one_more_is_started_when_all_are_in_sync_jobs(company: Any) -> None:
-    staff = company(10).staff
-    staff.start()
-    sizes = [(staff.begins(), len(staff))[1] for _ in range(3)]
-    assert sizes == [2, 3, 4]
+def test_one_more_is_started_when_all_are_in_sync_jobs(company: Callable[[int], Company]) -> None:
+    scene = company(MANY)
+    assert [(scene.begin_sync_job(), len(scene.staff)) for _ in range(3)] == [(True, 2), (True, 3), (True, 4)]
 
 
-def test_none_is_started_while_another_is_free(company: Any) -> None:
-    staff = company(10).staff
-    staff.start()
+def test_none_is_started_while_another_is_free(company: Callable[[int], Company]) -> None:
+    scene = company(MANY)
     for _ in range(20):
-        staff.begins()
-        staff.ends()
-    assert len(staff) == 2
-
-
-def test_there_are_never_more_threads_than_slots(company: Any) -> None:
-    staff = company(3).staff
-    staff.start()
-    wants_to_hear_more = [staff.begins() for _ in range(5)]
-    assert len(staff) == 3
-    assert wants_to_hear_more == [True, False, False, False, False]
-
-
-def test_no_thread_is_started_that_would_have_no_slot(company: Any) -> None:
-    scene = company(3)
-    scene.staff.start()
-    taken = [scene.pool.take_now() for _ in range(2)]
-    scene.staff.begins()
-    assert len(scene.staff) == 1
-    for slot in taken:
-        scene.pool.give(slot)
-    scene.staff.slot_came_free()
+        scene.begin_sync_job()
+        scene.end_sync_job()
     assert len(scene.staff) == 2
 
 
-def test_a_slot_that_comes_free_starts_nobody_while_a_thread_is_there_to_take_it(company: Any) -> None:
+def test_a_small_capsule_has_all_threads_with_its_first_sync_job(company: Callable[[int], Company]) -> None:
+    scene = company(SMALL)
+    assert not scene.begin_sync_job(), "nobody needs to look any more"
+    assert len(scene.staff) == SMALL
+
+
+def test_there_are_never_more_threads_than_slots(company: Callable[[int], Company]) -> None:
+    scene = company(MANY)
+    told = [scene.begin_sync_job() for _ in range(MANY)]
+    assert len(scene.staff) == MANY
+    assert told == [True] * (MANY - 2) + [False, False]
+
+
+def test_a_thread_that_waits_for_a_slot_is_free(company: Callable[[int], Company]) -> None:
+    """Its last slot may be in a sync job of somebody else by now."""
+    scene = company(MANY)
+    [post] = scene.staff._posts
+    left = post.slot
+    post.leave_slot()
+    left.in_user_code = True
+    assert scene.staff.look()
+    assert len(scene.staff) == 1
+    post.slot = left
+
+
+def test_no_thread_is_started_that_would_have_no_slot(company: Callable[[int], Company]) -> None:
     scene = company(3)
-    scene.staff.start()
-    slot = scene.pool.take_now()
-    scene.pool.give(slot)
-    scene.staff.slot_came_free()
+    taken = [scene.pool.take_now() for _ in range(2)]
+    assert scene.begin_sync_job()
+    assert len(scene.staff) == 1
+    for slot in taken:
+        assert slot is not None
+        scene.pool.give(slot)
+    scene.staff.look()  # as the loop does
+    assert len(scene.staff) == 3
+
+
+def test_a_slot_that_comes_free_starts_nobody_while_a_thread_is_there_to_take_it(
+    company: Callable[[int], Company],
+) -> None:
+    scene = company(3)
+    scene.staff.look()
     assert len(scene.staff) == 1
 
 
-def test_nobody_is_started_once_the_pool_is_closed(company: Any) -> None:
+def test_nobody_is_started_once_the_pool_is_closed(company: Callable[[int], Company]) -> None:
     scene = company(3)
-    scene.staff.start()
     scene.pool.close()
-    scene.staff.begins()
-    scene.staff.slot_came_free()
+    scene.begin_sync_job()
     assert len(scene.staff) == 1
 
 
 def test_a_system_without_further_threads_is_asked_again_later_and_costs_no_slot(
-    company: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    company: Callable[[int], Company], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scene = company(3)
-    scene.staff.start()
+    scene = company(MANY)
 
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
-        scene.staff.begins()
-        scene.staff.begins()
+        scene.begin_sync_job()
+        scene.staff.look()
     assert caplog.text.count("can't start new thread") == 1
-    assert (len(scene.staff), scene.pool.free) == (1, 2)
-    scene.staff.begins()
+    assert (len(scene.staff), scene.pool.free) == (1, MANY - 1)
+    scene.staff.look()
     assert len(scene.staff) == 1
     scene.now_s += REFUSED_WAIT_S
-    scene.staff.begins()
+    scene.staff.look()
     assert len(scene.staff) == 2
 
 
-def test_between_a_thread_that_begins_and_a_slot_that_comes_free_none_is_forgotten(company: Any) -> None:
-    """The one increments and then looks at the slots, the other puts back a slot and then looks at the count."""
+def test_of_a_thread_that_begins_and_a_slot_that_comes_free_one_sees_the_other(
+    company: Callable[[int], Company],
+) -> None:
     for _ in range(50):
         scene = company(2)
-        scene.staff.start()
         slot = scene.pool.take_now()
+        assert slot is not None
         together = threading.Barrier(2, timeout=WATCHDOG_S)
 
         def begin(scene: Company = scene, together: threading.Barrier = together) -> None:
             together.wait()
-            scene.staff.begins()
+            scene.begin_sync_job()
 
         thread = threading.Thread(target=begin)
         thread.start()
         together.wait()
         scene.pool.give(slot)
-        scene.staff.slot_came_free()
+        scene.staff.look()
         thread.join(WATCHDOG_S)
         assert len(scene.staff) == 2

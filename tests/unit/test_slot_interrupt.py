@@ -133,34 +133,32 @@ def test_an_interrupted_job_does_not_begin_to_wait():
 
 
 class Watcher:
-    """Told of each sync job until there were `enough`."""
+    """Looks when a sync job begins, until there were `enough`. Notes what it sees of the slot."""
 
-    def __init__(self, enough: int) -> None:
-        self.enough = enough
-        self.heard: list[str] = []
+    def __init__(self, slot: Slot, enough: int) -> None:
+        self.slot, self.enough = slot, enough
+        self.seen: list[bool] = []
 
-    def begins(self) -> bool:
-        self.heard.append("begins")
-        return self.heard.count("begins") < self.enough
-
-    def ends(self) -> None:
-        self.heard.append("ends")
+    def look(self) -> bool:
+        self.seen.append(self.slot.in_user_code)
+        return len(self.seen) < self.enough
 
 
-def test_a_watcher_hears_of_each_sync_job_until_it_has_heard_enough():
-    slot, watcher = _slot(), Watcher(enough=3)
+def test_a_watcher_looks_at_each_sync_job_that_has_begun_until_it_has_seen_enough():
+    slot = _slot()
+    watcher = Watcher(slot, enough=3)
     slot.watch(watcher)
     for _ in range(5):
         slot.enter()
         slot.leave()
-    assert watcher.heard == ["begins", "ends", "begins", "ends", "begins"]
+    assert watcher.seen == [True, True, True]
 
 
 def test_a_watched_slot_can_be_interrupted():
-    slot, watcher = _slot(), Watcher(enough=1)
+    slot = _slot()
+    watcher = Watcher(slot, enough=10)
     slot.watch(watcher)
-    slot.enter()
-    slot.leave()
     slot.interrupt()
     with pytest.raises(Shutdown):
         slot.enter()
+    assert (watcher.seen, slot.in_user_code) == ([], False)

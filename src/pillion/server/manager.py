@@ -32,7 +32,7 @@ from pillion.server.runtime import Runtime
 from pillion.server.settlement import Settlement
 from pillion.server.slot import Slot, WorkEntry
 from pillion.server.slot_pool import SlotPool
-from pillion.server.staff import Staff
+from pillion.server.staff import Post, Staff
 from pillion.server.unit_of_work import UnitOfWork
 from pillion.storage.control import Control
 from pillion.storage.link import Link
@@ -205,7 +205,7 @@ class Manager:
     def _end_of_caution(self) -> None:
         self._cautious = self._fetcher.one_at_a_time = False
         self._pool.release()
-        self._staff.slot_came_free()
+        self._staff.look()
 
     def _stand_back(self) -> None:
         """Hand back what was fetched ahead: a job is to run alone."""
@@ -239,9 +239,9 @@ class Manager:
         except RedisError as exc:
             self._runtime.reporter.report(exc, {"context": context})
 
-    def _work(self, slot: Slot) -> None:
+    def _work(self, post: Post) -> None:
         """The life of one thread: take a job, attempt it, settle it."""
-        me = threading.get_ident(), tid()
+        slot, me = post.slot, (threading.get_ident(), tid())
         slot.bind(*me)
         take, attempt, settle, now_s = self._fetcher.take, self._processor.attempt, self._settlement.settle, time.time
         caution = self._caution
@@ -255,11 +255,12 @@ class Manager:
             except BaseException as exc:  # noqa: BLE001 - a bug of ours or of a handler: the thread must live on
                 settled = settle(unit, Broken(exc))
             if not settled:  # it goes on upon the event loop, and has taken the slot along
+                post.leave_slot()
                 following = self._pool.take()
                 if following is None:
                     self._fetcher.leave()
                     return
-                slot = following
+                slot = post.slot = following
                 slot.bind(*me)
                 continue
             slot.unit = None
@@ -283,7 +284,7 @@ class Manager:
 
     def _put_back(self, slot: Slot) -> None:
         self._pool.give(slot)
-        self._staff.slot_came_free()
+        self._staff.look()
         # No thread may come by soon that takes along what is in the outbox.
         if not self._fetcher.activity.is_set():
             self._fetcher.activity.set()

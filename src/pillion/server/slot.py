@@ -33,14 +33,10 @@ class WorkEntry:
 
 
 class Watcher(Protocol):
-    """Who wants to know of each sync job: `staff.Staff`."""
+    """Who wants to look around whenever a sync job begins: `staff.Staff`."""
 
-    def begins(self) -> bool:
-        """A thread begins a sync job. False: it need not tell any more."""
-        ...
-
-    def ends(self) -> None:
-        """That job has ended."""
+    def look(self) -> bool:
+        """A thread has begun a sync job. False: that was the last look."""
         ...
 
 
@@ -53,11 +49,11 @@ class Slot:
     __slots__ = (
         "_alert",
         "_doomed",
-        "_in_user_code",
         "_lock",
         "_stopping",
         "_wake",
         "_watcher",
+        "in_user_code",
         "loop_tid",
         "started_at",
         "thread_id",
@@ -72,8 +68,8 @@ class Slot:
         self.tid = ""
         self.loop_tid = ""  # what its jobs on the event loop are called
         self.thread_id = 0
+        self.in_user_code = False  # a sync job is between `enter` and `leave`
         self._lock = threading.Lock()
-        self._in_user_code = False
         self._doomed = False
         self._watcher: Watcher | None = None
         self._alert = False  # there is a watcher, or it is doomed: one question instead of two, for every job
@@ -99,7 +95,7 @@ class Slot:
         return WorkEntry(self.tid, unit.queue, unit.raw, int(started_at)) if unit is not None else None
 
     def watch(self, watcher: Watcher) -> None:
-        """Tell `watcher` of each sync job, until it has heard enough. Before the first one."""
+        """Have `watcher` look when a sync job begins, until it has seen enough. Before the first one."""
         self._watcher, self._alert = watcher, True
 
     # -- the thread that has the slot ------------------------------------------------------------
@@ -112,16 +108,16 @@ class Slot:
     def enter(self) -> None:
         """User code begins. Raises Shutdown if this job was interrupted before it began."""
         with self._lock:
+            self.in_user_code = True
             if self._alert:
                 self._heed()
-            self._in_user_code = True
 
     def leave(self) -> None:
         """User code has ended: an interruption that has not arrived yet must not arrive any more."""
         with self._lock:
-            self._in_user_code = False
-            if self._alert:
-                self._heed_end()
+            self.in_user_code = False
+            if self._doomed:
+                _set_async_exception(self.thread_id, None)
 
     @contextmanager
     def waiting(self, wake: Callable[[], object]) -> Generator[None]:
@@ -157,22 +153,18 @@ class Slot:
             self._doomed = self._alert = True
             if self._wake is not None:
                 self._wake()
-            elif self._in_user_code:
+            elif self.in_user_code:
                 _set_async_exception(self.thread_id, Shutdown)
 
-    # -- inside; `_lock` is held -------------------------------------------------------------------
+    # -- inside ------------------------------------------------------------------------------------
 
     def _heed(self) -> None:
+        """`_lock` is held."""
         if self._doomed:
+            self.in_user_code = False
             raise Shutdown
-        if self._watcher is not None and not self._watcher.begins():
+        if self._watcher is not None and not self._watcher.look():
             self._watcher, self._alert = None, False
-
-    def _heed_end(self) -> None:
-        if self._doomed:
-            _set_async_exception(self.thread_id, None)
-        if self._watcher is not None:
-            self._watcher.ends()
 
 
 def _set_async_exception(thread_id: int, exception: type[BaseException] | None) -> None:
