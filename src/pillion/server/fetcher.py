@@ -5,10 +5,10 @@ Design record
   takes the leader lock and fetches for all. The others queue up behind that lock: the first gets it
   when the leader has its job, sees the buffer, takes one and lets the next through. So threads wake
   one after the other, only while there is work, and a leader that waited on idle queues runs the
-  job itself: no hand-over stands between a push and its run.
+  job itself: no hand-over stands between a push and its run (but that of an async job to the loop).
 - *Who tells Redis.* The next exchange, whichever it is, carries the outbox. When every thread is
   busy with a long job there is no next exchange, so `tick` sends it; when the leader is asleep on
-  idle queues, the thread that finished sends it itself.
+  idle queues, the thread that finished sends it itself. What ends on the event loop sets `activity`.
 - *Who looks at the pauses.* Each fetch does, inside Redis. The waiter hears of a pause while the leader
   sleeps, and sends it fetching; else `tick` hears of it while there are jobs in the buffer.
 - *Locks.* `_leader` is held while fetching and while idle; `Leases` has a lock of its own around each

@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context
 from typing import Any, Protocol
@@ -204,7 +204,8 @@ class Lane:
         ride = self._riding.get(task)
         if ride is not None:
             return TaskView(ride.name, ride.detail, task.get_coro())
-        payload = payload_in(task.get_context()) if hasattr(task, "get_context") else None  # from Python 3.12 on
+        get_context: Callable[[], Context] | None = getattr(task, "get_context", None)  # from Python 3.12 on
+        payload = payload_in(get_context()) if get_context is not None else None
         if payload is not None:
             name = str(payload.get("wrapped") or payload.get("class"))
             return TaskView(name, f"{payload.get('jid')}, {task.get_name()}", task.get_coro())
