@@ -73,7 +73,7 @@ def test_the_only_scripts_are_the_module_and_the_words_for_it():
     assert sorted(re.findall(r'type="([^"]+)"', "".join(scripts))) == ["application/json", "module"]
 
 
-@pytest.mark.parametrize("ground", ["surface", "bg", "sunken", "hover"])
+@pytest.mark.parametrize("ground", ["surface", "bg", "sunken", "hover", "ticked"])
 @pytest.mark.parametrize("name", TEXT_COLOURS)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_text_can_be_read_on_every_ground(name, ground, dark):

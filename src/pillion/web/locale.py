@@ -98,7 +98,9 @@ class Locale:
             if self.fallback is None:
                 raise KeyError(f"no text {key!r} in {self.code}.json")
             return self.fallback(key, **values)
-        return _filled(text if isinstance(text, str) else self._form(text, values[text.get("by", "n")]), values, self.number)
+        return _filled(
+            text if isinstance(text, str) else self._form(text, values[text.get("by", "n")]), values, self.number
+        )
 
     def has(self, key: str) -> bool:
         """Whether there is such a text, here or in the fallback."""

@@ -107,7 +107,7 @@ def _read_word(part: re.Match[str], found: _Reading) -> None:
         meaning = _MEANINGS[name]
         found.add(name, value, lambda job: meaning(job, value), is_stored=name != "queue")
     elif plain := part[0] if name else value:
-        found.add("text", plain, lambda job: plain in job.all_text)
+        found.add("text", plain, lambda job: _within(plain, job.all_text))
 
 
 def _read_tries(sign: str, value: str, found: _Reading) -> None:
@@ -123,6 +123,11 @@ def _read_tries(sign: str, value: str, found: _Reading) -> None:
     found.add("tries", f"{'' if sign in (':', '=') else sign}{value}", check, is_stored=False)
 
 
+def _within(value: str, text: str) -> bool:
+    """Whether it occurs in a text, or as JSON has it: with backslashes before quotes and backslashes."""
+    return value in text or json.dumps(value, ensure_ascii=False)[1:-1] in text
+
+
 def _has_class(job: Visible, value: str) -> bool:
     return value in job.job.display_class or value in job.job.job_class
 
@@ -136,7 +141,7 @@ def _has_tag(job: Visible, value: str) -> bool:
 
 
 def _has_args(job: Visible, value: str) -> bool:
-    return value in job.args_text
+    return _within(value, job.args_text)
 
 
 def _has_error(job: Visible, value: str) -> bool:
