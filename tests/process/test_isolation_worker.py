@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from isolation_scene import kill, wait_gone
-from worker_process import wait_until
+from worker_process import clean_environment, wait_until, write_app
 
 APP = """+
 from pillion import IterableJob, context
@@ -242,3 +244,28 @@ def test_two_children_compute_at_the_same_time(pillion_run, push, ledger):
     for name in ("a", "b"):
         ledger.wait_for(f"end {name}")
     assert run.stop() == 0
+
+
+HOST = """
+import os, time
+import app
+from pillion import EmbeddedWorker
+from ledger import note, FOLDER
+
+note("host", os.getpid())
+with EmbeddedWorker(timeout_s=5):
+    app.Inside.perform_async()
+    while "child" not in (FOLDER / "ledger.txt").read_text():
+        time.sleep(0.01)
+"""
+
+
+def test_a_worker_inside_another_program_has_children_too(tmp_path, redis_url, ledger):
+    write_app(tmp_path, "+class Inside(Job, execution='process'):\n    def perform(self): note('child', os.getpid())\n")
+    (tmp_path / "host.py").write_text(HOST)
+    environ = clean_environment(tmp_path) | {"REDIS_URL": redis_url}
+    done = subprocess.run([sys.executable, "host.py"], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    host, child = (int(line.split()[1]) for line in ledger.lines)
+    assert host != child
+    wait_gone(child)
