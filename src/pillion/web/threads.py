@@ -29,7 +29,7 @@ class Threads:
     async def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function that blocks in one of the threads, with the context variables of the caller."""
         loop = asyncio.get_running_loop()
-        call: Callable[[], R] = partial(contextvars.copy_context().run, partial(function, *args, **kwargs))
+        call: Callable[[], R] = partial(contextvars.copy_context().run, _call, partial(function, *args, **kwargs))
         return await loop.run_in_executor(self._pool(), call)
 
     def start(self, function: Callable[..., Any], /, *args: Any) -> None:
@@ -42,3 +42,11 @@ class Threads:
                 self._pid = os.getpid()
                 self._executor = ThreadPoolExecutor(self._size, thread_name_prefix="pillion-web")
             return self._executor
+
+
+def _call(function: Callable[[], R]) -> R:
+    """Call it. StopIteration cannot travel through a future: whoever awaits that would wait for ever."""
+    try:
+        return function()
+    except StopIteration as error:
+        raise RuntimeError("A function of the dashboard ended with StopIteration") from error
