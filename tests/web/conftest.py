@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
-from starlette.testclient import TestClient
+from web_client import client_of
 from web_scene import HOST, TOKENS, fill
 
 from pillion.api.fleet import Fleet
@@ -25,13 +26,9 @@ class Dash:
     def __init__(self, application: Dashboard) -> None:
         self.app = application
 
-    def client(self, role: str = "admin", *, root: str = "", **headers: str) -> TestClient:
+    def client(self, role: str = "admin", *, root: str = "", **headers: str) -> httpx.Client:
         own = {"authorization": f"Bearer {TOKENS[role]}"} if role else {}
-        client = TestClient(
-            self.app, base_url=f"http://{HOST}", headers=own | headers, follow_redirects=False, root_path=root
-        )
-        client.headers.pop("accept-encoding", None)
-        return client
+        return client_of(self.app, f"http://{HOST}", headers=own | headers, root_path=root)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from web_client import ADDRESS
 from web_scene import DEAD_JID, HOST, IDENTITY, QUEUE, QUEUED_JID, RETRY_JID, SCHEDULED_JID, digest, failed, job
 
 from pillion.web.cookies import Note
@@ -218,7 +219,7 @@ class TestAudit:
             "target": QUEUE,
             "count": "1",
             "result": "done",
-            "address": "testclient",
+            "address": ADDRESS,
         }
 
     def test_a_removal_has_its_undo_id(self, admin, filled):

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from doc_examples import run_page
-from starlette.testclient import TestClient
+from web_client import client_of
 from web_django import django_project
 from web_scene import HOST
 
@@ -26,7 +26,7 @@ def page(redis_url, monkeypatch):
 
 
 def test_fastapi(page):
-    client = TestClient(page["api"], f"http://{HOST}")
+    client = client_of(page["api"], f"http://{HOST}")
     assert client.get("/jobs/queues", headers=ANA).status_code == 200
     assert client.get("/jobs/queues").status_code == 401
 
@@ -47,18 +47,18 @@ def test_django(page):
 
 
 def test_behind_a_proxy(page):
-    client = TestClient(page["behind_a_proxy"], "http://127.0.0.1:9000")
+    client = client_of(page["behind_a_proxy"], "http://127.0.0.1:9000")
     headers = {**ANA, "origin": "https://jobs.example.com"}
     assert client.post("/queues/mail/pause", headers=headers, follow_redirects=False).status_code == 303
 
 
 def test_its_own_logins(page):
-    client = TestClient(page["alone"], f"http://{HOST}")
+    client = client_of(page["alone"], f"http://{HOST}")
     assert client.get("/queues", auth=("bob", "staple")).status_code == 200
     assert client.get("/queues").status_code == 401
 
 
 def test_an_extension(page):
-    client = TestClient(page["extended"], f"http://{HOST}", headers=ANA)
+    client = client_of(page["extended"], f"http://{HOST}", headers=ANA)
     assert client.get("/api/v1/coupons").json() == {"names": ["spring", "summer"]}
     assert "Coupons" in client.get("/queues").text

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.testclient import TestClient
+from web_client import client_of
 from web_django import django_project
 from web_scene import HOST, QUEUE, RETRY_JID
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -35,14 +35,14 @@ def ana(visitor):
 
 @contextlib.contextmanager
 def in_starlette(prefix, options):
-    yield TestClient(Starlette(routes=[Mount(prefix, app(**options))]), f"http://{HOST}", follow_redirects=False)
+    yield client_of(Starlette(routes=[Mount(prefix, app(**options))]), f"http://{HOST}")
 
 
 @contextlib.contextmanager
 def in_fastapi(prefix, options):
     api = FastAPI()
     api.mount(prefix, app(**options))
-    yield TestClient(api, f"http://{HOST}", follow_redirects=False)
+    yield client_of(api, f"http://{HOST}")
 
 
 @contextlib.contextmanager
@@ -65,7 +65,7 @@ def in_django(prefix, options):
 @contextlib.contextmanager
 def in_django_asgi(prefix, options):
     with django_project([path(f"{prefix.strip('/')}/", urls(**options))]):
-        yield TestClient(ASGIHandler(), f"http://{HOST}", follow_redirects=False)
+        yield client_of(ASGIHandler(), f"http://{HOST}")
 
 
 HOSTS = [in_starlette, in_fastapi, in_flask, in_django, in_django_asgi]

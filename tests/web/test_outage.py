@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from web_client import client_of
 from web_scene import HOST, TOKENS, fill
 
 from pillion.config import Config, RedisConfig
@@ -81,9 +82,8 @@ def test_a_redis_that_refuses_to_write_is_told(board, own_redis):
 def test_a_password_is_not_told():
     users = BearerTokens({TOKENS["admin"]: User("ana", "admin")})
     config = Config(redis=RedisConfig(url="redis://user:hunter2@127.0.0.1:1/0"))
-    from starlette.testclient import TestClient
 
-    client = TestClient(app(auth=users, config=config), f"http://{HOST}")
+    client = client_of(app(auth=users, config=config), f"http://{HOST}")
     answer = client.get("/", headers={"authorization": f"Bearer {TOKENS['admin']}"})
     assert answer.status_code == 503
     assert "hunter2" not in answer.text
