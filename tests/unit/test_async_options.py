@@ -49,7 +49,7 @@ def test_a_sync_job_cannot_have_one_and_the_error_says_what_can() -> None:
         with pytest.raises(ConfigError, match=r'async def.*execution="process", hard_timeout_s=5') as error:
             wrong()
         assert error.value.option == "timeout_s"
-    assert home.jobs.names() == ["test_async_options." + Plain.__qualname__]
+    assert home.jobs.names() == [Plain.__job__.wire_name]
     assert "timeout_s" not in Plain.__job__.options
 
 

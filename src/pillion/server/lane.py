@@ -101,7 +101,7 @@ class Lane:
         loop = self._loop
         if loop is not None:
             with suppress(RuntimeError):  # it is closed, and so is the ride
-                loop.call_soon_threadsafe(self._cancel_now, ride)
+                loop.call_soon_threadsafe(self._cancel_soon, ride)
 
     def new_tid(self) -> str:
         """A name like that of a thread, for what runs here. Each one is given once."""
@@ -133,9 +133,12 @@ class Lane:
         if self._watch is not None:
             self._watch.wake()
 
+    def _cancel_soon(self, ride: Ride) -> None:
+        # It has been let in, as that was asked for before; but a task that is cancelled before its first step has none.
+        asyncio.get_running_loop().call_soon(self._cancel_now, ride)
+
     def _cancel_now(self, ride: Ride) -> None:
-        # It has been let in: that was asked for before. And if it has left, its task may not be cancelled any more.
-        if ride.task is not None and ride.task in self._riding:
+        if ride.task is not None and ride.task in self._riding:  # else it has left, and may not be cancelled any more
             ride.task.cancel()
 
     # -- its life ----------------------------------------------------------------------------------
@@ -191,8 +194,7 @@ class Lane:
             log.warning("The event loop did not end in order: %r", exc)
         finally:
             asyncio.set_event_loop(None)
-            if not asyncio.all_tasks(loop):  # one that does not let itself be cancelled goes down with the process
-                loop.close()
+            loop.close()  # also on a task that does not let itself be cancelled: asyncio will say so
 
     def _running(self) -> str | None:
         """Whose code the loop is in just now: the name of a job class, or of a coroutine; None: in no task."""
