@@ -54,7 +54,7 @@ def current_context() -> dict[str, Fact]:
 
 def as_keys(facts: Mapping[str, Fact | None]) -> dict[str, Fact]:
     """The facts as keys of a payload, without those that are None. Raises ConfigError for what is no fact."""
-    return {META + name: _checked(name, value) for name, value in facts.items() if value is not None}
+    return {META + _named(name): _checked(name, value) for name, value in facts.items() if value is not None}
 
 
 def _merged(facts: Mapping[str, Fact | None]) -> dict[str, Fact]:
@@ -62,10 +62,14 @@ def _merged(facts: Mapping[str, Fact | None]) -> dict[str, Fact]:
     return {key: value for key, value in merged.items() if facts.get(key.removeprefix(META), value) is not None}
 
 
-def _checked(name: object, value: object) -> Fact:
-    if not (isinstance(name, str) and name.isidentifier()):  # a map, or `**` of one, may have any
-        hint = "It becomes a key of payloads and log lines. Example: user, project_id."
-        raise ConfigError("context", "names as those of Python's variables", name, hint)
+def _named(name: object) -> str:
+    if isinstance(name, str) and name.isidentifier():  # a map, or `**` of one, may have any
+        return name
+    hint = "It becomes a key of payloads and log lines. Example: user, project_id."
+    raise ConfigError("context", "names as those of Python's variables", name, hint)
+
+
+def _checked(name: str, value: object) -> Fact:
     if type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value)):
         return value  # type: ignore[return-value]
     hint = "It is copied into each payload and log line: pass the name or the id of the thing."

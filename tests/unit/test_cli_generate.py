@@ -137,9 +137,9 @@ def test_a_fresh_job_fails_and_says_where(project):
 
 
 def test_what_it_writes_passes_the_linters(project):
-    generate("special_jobs/my_very_long_name_of_a_job", "--queue=high")
+    generate("special_jobs/my_job", "--queue=high")
     assert CliRunner().invoke(command, ["lint", "special_jobs"]).exit_code == 0
-    for words in (["check", "--select", "E,F,I,D1,W"], ["format", "--check", "--diff"]):
+    for words in (["check", "--select", "E,F,I,W,UP,ANN"], ["format", "--check", "--diff"]):
         result = python(project, "-m", "ruff", *words, "--line-length", "120", "--isolated", ".")
         assert result.returncode == 0, result.stdout
 

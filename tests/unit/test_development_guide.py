@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pillion.cli.dev.command import command as dev
-from pillion.cli.dev.command import settings_of
+from pillion.cli.dev.command import HELP, settings_of
 from pillion.cli.main import command
 from pillion.cli.run import command as run
 
@@ -65,10 +65,10 @@ def lines_of(program: str) -> list[list[str]]:
 def test_its_commands_are_understood(project):
     assert len(lines_of("pillion dev")) >= 3
     for words in lines_of("pillion dev"):
-        context = dev.make_context("dev", list(words))
+        context = dev.make_context("dev", list(words), help_option_names=HELP)
         settings_of(context.params["arguments"], project)
     (words,) = lines_of("pillion run")
-    assert run.make_context("run", list(words)).params["timeout"] == "2"
+    assert run.make_context("run", list(words), help_option_names=HELP).params["timeout"] == "2"
 
 
 def test_every_option_of_dev_is_named():

@@ -266,7 +266,7 @@ class TestLineThatCannotBeWritten:
         log.setup("info", "text", Full(), {})
         run()
         said = capsys.readouterr().err
-        assert said.count("--- Logging error ---") == 3
+        assert said.count("--- Logging error ---") == 4
         assert "No space left on device" in said
         assert records == []
 

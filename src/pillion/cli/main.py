@@ -20,8 +20,8 @@ from pillion.errors import PillionError
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("pillion.cli.run", "Start worker processes that run jobs."),
-        "dev": ("pillion.cli.dev.command", "Run a worker for development: a new one each time the code changes."),
         "push": ("pillion.cli.push", "Push one job by hand and print its jid."),
+        "dev": ("pillion.cli.dev.command", "Run a worker for development: a new one each time the code changes."),
         "demo": ("pillion.cli.demo.command", "Watch it work: a job for every file of Python's standard library."),
         "generate": ("pillion.cli.generate.command", "Write the file of a new job, and a test of it."),
         "lint": ("pillion.cli.lint.command", "Check the jobs in Python files against the rules of good jobs."),

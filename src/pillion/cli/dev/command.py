@@ -20,6 +20,7 @@ from pillion.settings.sources import Settings, load_config
 from pillion.storage.connect import open_target, resolve_url
 from pillion.storage.ops.process import ping
 
+HELP = ["-h", "--help"]
 DASHBOARD = "dashboard"
 GRACE_S = 2.0
 _NAMED = re.compile(r"([\w-]+):\s+(.+)", re.DOTALL)
@@ -80,7 +81,8 @@ def command(
 
 def settings_of(arguments: Sequence[str], folder: Path) -> Settings:
     """What `pillion run` makes of these arguments. Raises click's errors for wrong ones, and ConfigError."""
-    settings = load_config(run.command.make_context("pillion dev", list(arguments)).params, cwd=folder)
+    context = run.command.make_context("pillion dev", list(arguments), help_option_names=HELP)
+    settings = load_config(context.params, cwd=folder)
     if not settings.targets and not settings.require:
         raise click.UsageError(run.NOTHING_TO_RUN.replace("pillion run", "pillion dev"))
     return settings
