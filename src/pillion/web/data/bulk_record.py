@@ -88,7 +88,7 @@ def load(stored: bytes | None) -> Record | None:
     """A record from Redis; None for what is none, or is of another version."""
     try:
         return None if stored is None else _decode(stored)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 

@@ -182,8 +182,8 @@ def _read(seen: Seen) -> _Failed | None:
     if seen.is_whole:
         try:
             return _decode(seen.head)
-        except msgspec.DecodeError:
-            pass
+        except (msgspec.DecodeError, RecursionError):
+            pass  # perhaps in a way that other readers forgive
     job = job_of(seen)
     if not job.item:
         return None
@@ -193,7 +193,7 @@ def _read(seen: Seen) -> _Failed | None:
 
 def _label(seen: Seen, failed: _Failed) -> str:
     """The class as a person names it, as `display.shown_class` has it; the whole payload is read for few only."""
-    if failed.job_class in ACTIVE_JOB_WRAPPERS:
+    if _text(failed.job_class) in ACTIVE_JOB_WRAPPERS:
         return job_of(seen).display_class
     return _text(failed.display_class) or _text(failed.wrapped) or _text(failed.job_class)
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from pillion.api.call import call, stream_call
 from pillion.api.fleet import Fleet
-from pillion.api.plan import Plan, Stream, together
+from pillion.api.plan import Plan, Stream
 from pillion.web.data import dashboard, fleet_pages, metrics_pages, previews, set_pages, undo_page
 from pillion.web.data.audit_page import audit
-from pillion.web.data.bulk_record import ask_record
+from pillion.web.data.bulk_page import bulk_page
 from pillion.web.data.costs import BUCKETS, BULK, LOOK, METRICS, OVERVIEW, PICK, SEARCH, SET, SURVEY, WORKS
 from pillion.web.data.exporting import export
 from pillion.web.data.job_page import JobAsk, job_page
@@ -218,9 +218,7 @@ class Looking:
     @call(*BULK, *OVERVIEW, cost=SURVEY)
     def bulk(self, bulk_id: str) -> Plan[BulkPage]:
         """How far an operation is."""
-        overview, record = yield from together([self._source.overview(), ask_record(bulk_id)])
-        report = None if record is None else record.report(self._source.now_s)
-        return BulkPage(overview.frame(), bulk_id, report)
+        return (yield from bulk_page(self._source, bulk_id))
 
     # -- before something is done --------------------------------------------------------------------------
 

@@ -33,8 +33,8 @@ def _past(job: JobData) -> Iterator[Moment]:
     # A retry enters its queue again, and the time of that is all that is left of earlier ones.
     entered, failures = job.enqueued_at, _failures(job)
     moments = [moment for moment in failures if moment.at is not None]
-    before = [moment for moment in failures if entered is None or moment.at is None or moment.at <= entered]
-    if entered is not None and not (moments and moments[0].at is not None and moments[0].at <= entered):
+    before = [moment for moment in failures if entered is None or moment.at is None or moment.at < entered]
+    if entered is not None and not (moments and moments[0].at is not None and moments[0].at < entered):
         yield Moment("enqueued", "enqueued", entered)
         yield from failures
     elif entered is not None:
