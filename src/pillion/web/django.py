@@ -12,16 +12,18 @@ def who(visitor):
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from io import BytesIO
 from itertools import chain
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.urls import re_path
-from django.views.decorators.csrf import csrf_exempt
-
 from pillion.web.app import app
 from pillion.web.wsgi import Environ, WsgiDashboard
+
+# Django brings no types.
+_http: Any = import_module("django.http")
+_urls: Any = import_module("django.urls")
+_csrf: Any = import_module("django.views.decorators.csrf")
 
 
 def urls(**options: Any) -> Any:
@@ -32,14 +34,14 @@ def urls(**options: Any) -> Any:
     """
     dashboard = WsgiDashboard(app(**options))
 
-    @csrf_exempt
-    def view(request: HttpRequest, path: str) -> HttpResponseBase:
+    def view(request: Any, path: str) -> Any:
         return _answer(dashboard, _environ(request, path))
 
-    return ([re_path(r"^(?P<path>.*)$", view, name="pillion")], "pillion", "pillion")
+    everything = _urls.re_path(r"^(?P<path>.*)$", _csrf.csrf_exempt(view), name="pillion")
+    return ([everything], "pillion", "pillion")
 
 
-def _environ(request: HttpRequest, path: str) -> Environ:
+def _environ(request: Any, path: str) -> Environ:
     """The request for a WSGI application that is mounted where Django's URLs say."""
     user = getattr(request, "user", None)
     if user is not None:
@@ -61,7 +63,7 @@ def _as_wsgi(path: str) -> str:
     return path.encode(errors="replace").decode("latin-1")
 
 
-def _answer(dashboard: WsgiDashboard, environ: Environ) -> HttpResponseBase:
+def _answer(dashboard: WsgiDashboard, environ: Environ) -> Any:
     """The dashboard's answer as Django's. What has no length yet, an export, is passed on as it comes."""
     begun: list[tuple[int, list[tuple[str, str]]]] = []
 
@@ -73,11 +75,12 @@ def _answer(dashboard: WsgiDashboard, environ: Environ) -> HttpResponseBase:
     status, headers = begun[0]
     body = chain((first,), parts)
     has_length = any(name.lower() == "content-length" for name, _ in headers)
-    answer: HttpResponseBase
-    if has_length or status == 304:
-        answer = HttpResponse(b"".join(body), status=status)
-    else:
-        answer = StreamingHttpResponse(body, status=status)
+    is_whole = has_length or status == 304
+    answer: Any = (
+        _http.HttpResponse(b"".join(body), status=status)
+        if is_whole
+        else _http.StreamingHttpResponse(body, status=status)
+    )
     for name, value in headers:
         if name.lower() == "set-cookie":
             answer.cookies.load(value)

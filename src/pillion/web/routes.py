@@ -71,6 +71,8 @@ MEASURE: Final = Param(
     choices=("total", "runs", "failures", "average"),
     summary="What the chart shows",
 )
+RANKS: Final = ("total", "runs", "failures", "average", "name")
+RANK: Final = Param(name="sort", kind="choice", default="total", choices=RANKS, summary="Which class first")
 WINDOW: Final = Param(name="window", kind="choice", default="", choices=("1h", "24h", "7d"), summary="Failed within")
 PLACE: Final = Param(name="in", kind="text", default="", most=200, summary="Where to look: queue:NAME or a set")
 AT: Final = Param(name="at", kind="number", summary="Its time in the set, epoch seconds: finds it at once")
@@ -131,7 +133,7 @@ PAGES: Final = (
     _page("retries", "/retries", "Jobs that failed and run again", VIEW, WINDOW, *_LIST, TIMES),
     _page("dead", "/dead", "Jobs that failed for good", VIEW, WINDOW, *_LIST, TIMES),
     _page("job", "/jobs/{jid}", "One job, wherever it is, with its timeline", PLACE, AT, ALL),
-    _page("metrics", "/metrics", "What each class of jobs did", PERIOD, MEASURE, Q),
+    _page("metrics", "/metrics", "What each class of jobs did", PERIOD, MEASURE, Q, RANK),
     _page("metrics_job", "/metrics/{job_class}", "What one class of jobs did", PERIOD),
     _page("search", "/search", "Jobs by jid, class, arguments or error, everywhere", Q, CURSOR, COUNT),
     _page("audit", "/audit", "Who did what", Q, CURSOR, COUNT, role="admin"),
@@ -208,7 +210,7 @@ API_READS: Final = (
     _api("job", "/jobs/{jid}", "One job, wherever it is", PLACE, AT, ALL),
     _api("search", "/search", "Jobs by jid, class, arguments or error, everywhere", *_ROWS),
     _api("errors", "/errors/{set}", "Failed jobs grouped by class and error", Q, WINDOW),
-    _api("metrics", "/metrics", "What each class of jobs did", PERIOD, Q),
+    _api("metrics", "/metrics", "What each class of jobs did", PERIOD, MEASURE, Q, RANK),
     _api("metrics_job", "/metrics/{job_class}", "What one class of jobs did", PERIOD),
     _api("audit", "/audit", "Who did what", Q, CURSOR, LIMIT, role="admin"),
     _api("removed", "/removed", "What was removed and can be put back", role="operator"),

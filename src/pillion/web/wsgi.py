@@ -46,7 +46,8 @@ class WsgiDashboard:
         with self._lock:
             if self._bridge is None or self._pid != os.getpid():
                 self._pid = os.getpid()
-                self._bridge = ASGIMiddleware(self._dashboard)
+                application: Any = self._dashboard  # Starlette and a2wsgi write the same type differently
+                self._bridge = ASGIMiddleware(application)
             return self._bridge
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 
@@ -27,6 +29,10 @@ from pillion.web.security.auth import User
 from pillion.web.visit import Visit
 
 log = logging.getLogger("pillion.web")
+
+CODES: Final[Mapping[str, cookies.Code]] = MappingProxyType(
+    {"done": "done", "nothing": "nothing", "partly": "partly", "refused": "refused"}
+)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -137,15 +143,8 @@ def _done(wish: Wish, done: Outcome) -> Response:
     _note(wish, done.code, count=done.moved, target=done.target, undo_id=done.undo_id)
     if wish.is_api:
         return Response(to_json(done), media_type=JSON_TYPE)
-    note = Note(_code(done), wish.action, done.moved, done.target, done.undo_id)
+    note = Note(CODES.get(done.code, "failed"), wish.action, done.moved, done.target, done.undo_id)
     return _return(wish, _back(wish), note)
-
-
-def _code(done: Outcome) -> cookies.Code:
-    code: cookies.Code = "failed"
-    if done.code in ("done", "nothing", "partly", "refused"):
-        code = done.code
-    return code
 
 
 def _started(wish: Wish, report: BulkReport) -> Response:

@@ -29,6 +29,7 @@ def _bulk(action: str) -> Do:
             cutoff_at=ask["cutoff"],
             expected_count=ask["expected_count"],
             actor=ask.who,
+            redact=ask.redact,
         )
 
     return start
@@ -39,6 +40,11 @@ def _bulk_resume(ask: Ask) -> BulkReport:
     if report is None:
         raise Refusal("not_found", f"There is no action {ask['bulk_id']!r}, or it was more than a day ago.")
     return report
+
+
+def _bulk_stop(ask: Ask) -> Outcome:
+    report = ask.data.bulk_stop(ask["bulk_id"])
+    return Outcome("done", "bulk_stop", report.bulk_id, moved=report.moved)
 
 
 ACTIONS: Final[Mapping[str, Do]] = MappingProxyType(
@@ -58,7 +64,7 @@ ACTIONS: Final[Mapping[str, Do]] = MappingProxyType(
         "bulk_kill": _bulk("kill"),
         "bulk_delete": _bulk("delete"),
         "bulk_resume": _bulk_resume,
-        "bulk_stop": lambda ask: ask.data.bulk_stop(ask["bulk_id"]),
+        "bulk_stop": _bulk_stop,
         "undo": lambda ask: ask.data.undo(ask["undo_id"]),
         "process_quiet": lambda ask: ask.data.process_quiet(ask["identity"]),
         "process_stop": lambda ask: ask.data.process_stop(ask["identity"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pillion.web.ask import Ask, Load
 from pillion.web.data.models import (
@@ -32,10 +32,11 @@ SETS: Final[tuple[SetName, ...]] = ("scheduled", "retries", "dead")
 
 def set_name(ask: Ask) -> SetName:
     """The job set of the path. Raises Refusal for another name."""
-    name = ask.names["set"]
-    if name not in SETS:
-        raise Refusal("not_found", f"There is no job set {name!r}. There are: {', '.join(SETS)}.")
-    return cast("SetName", name)
+    wanted = ask.names["set"]
+    for name in SETS:
+        if name == wanted:
+            return name
+    raise Refusal("not_found", f"There is no job set {wanted!r}. There are: {', '.join(SETS)}.")
 
 
 def dashboard(ask: Ask) -> DashboardPage:
@@ -107,7 +108,7 @@ def job(ask: Ask) -> JobPage:
 
 def metrics(ask: Ask) -> MetricsPage:
     """All classes."""
-    return ask.data.metrics(period=ask["period"], by=ask.values.get("measure", "total"), q=ask["q"])
+    return ask.data.metrics(period=ask["period"], by=ask["measure"], q=ask["q"], sort=ask["sort"])
 
 
 def metrics_job(ask: Ask) -> ClassMetricsPage:

@@ -52,7 +52,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="replace").decode()  # half a surrogate pair cannot be written
     if isinstance(value, Sequence):
-        return [plain(item) for item in cast("Sequence[Any]", value)]
+        several: Sequence[Any] = value
+        return [plain(item) for item in several]
     return value
 
 
