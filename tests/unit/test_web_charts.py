@@ -51,8 +51,13 @@ def test_a_single_point_between_gaps_is_a_dot():
 
 
 def test_counts_start_at_zero_and_have_whole_numbers_at_their_lines():
-    assert Axis.up_to(3, whole=True) == Axis(3, (0, 1, 2, 3))
-    assert Axis.up_to(87, whole=True) == Axis(100, (0, 25, 50, 75, 100))
+    assert Axis.up_to(3, "count") == Axis(3, (0, 1, 2, 3))
+    assert Axis.up_to(87, "count") == Axis(100, (0, 25, 50, 75, 100))
+
+
+def test_times_have_steps_of_a_clock():
+    assert Axis.up_to(200, "time").values == (0, 60, 120, 180, 240)
+    assert Axis.up_to(0.03, "time").values == (0, 0.01, 0.02, 0.03)
 
 
 def test_an_axis_without_values_still_has_a_top():

@@ -13,20 +13,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from markupsafe import Markup
 
 Value = float | None
 Write = Callable[[float], str]
+Kind = Literal["number", "count", "time"]
 
-HEIGHT: Final = 168
-TOP: Final = 10
+HEIGHT: Final = 180
+TOP: Final = 20  # for the names of deploys
 BOTTOM: Final = 22  # for the letters below the base line
 PLOT: Final = HEIGHT - TOP - BOTTOM
 # Colours of lines, largest first; a chart has five at most, and "other".
 TONES: Final = ("busy", "ok", "warn", "fail", "dead", "muted")
 _STEPS: Final = (1, 2, 2.5, 5, 10)
+_TIME_STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
 _GRID_LINES: Final = 4
 # Labels at the ends of lines are moved apart to at least this, in pixels.
 _LABEL_HEIGHT: Final = 15
@@ -63,10 +65,13 @@ class Axis:
     values: tuple[float, ...]
 
     @classmethod
-    def up_to(cls, most: float, *, whole: bool = False) -> Axis:
-        """An axis with round numbers that holds `most`. `whole`: no fractions, for counts."""
+    def up_to(cls, most: float, kind: Kind = "number") -> Axis:
+        """An axis with round numbers that holds `most`."""
         step = _step(most / _GRID_LINES if most > 0 else 0.25)
-        step = max(1.0, math.ceil(step)) if whole else step
+        if kind == "count":
+            step = max(1.0, math.ceil(step))
+        elif kind == "time" and step > 1:
+            step = next((size for size in _TIME_STEPS_S if size * _GRID_LINES >= most), step)
         lines = max(1, math.ceil(most / step - 1e-9))
         return cls(step * lines, tuple(step * index for index in range(lines + 1)))
 
@@ -91,15 +96,16 @@ def lines(
     write: Write,
     ticks: Iterable[Tick] = (),
     marks: Iterable[Tick] = (),
-    whole: bool = False,
+    kind: Kind = "number",
 ) -> Markup:
     """Lines over one axis of time, each with its name at its end; `marks` are dashed lines with a name.
 
     Parameters: `title` and `description` are read by screen readers; `write` puts a number into words;
-    `whole` says that values are counts.
+    `kind` says what values are: counts have no fractions, times
+    are in seconds.
     """
     shown = [one for one in series if len(one.values) > 1]
-    axis = Axis.up_to(_most(value for one in shown for value in one.values), whole=whole)
+    axis = Axis.up_to(_most(value for one in shown for value in one.values), kind)
     width = max((len(one.values) for one in shown), default=2) - 1
     drawn = Markup().join(_line(one, axis) for one in shown)
     plot = _stretched(width, 100, drawn, y=TOP, height_px=PLOT)
@@ -116,10 +122,9 @@ def bars(
     description: str,
     write: Write,
     ticks: Iterable[Tick] = (),
-    whole: bool = True,
 ) -> Markup:
     """Bars, each a stack of values from the base line up, in `tones`. A value of 0 draws nothing."""
-    axis = Axis.up_to(_most(math.fsum(stack) for stack in stacks), whole=whole)
+    axis = Axis.up_to(_most(math.fsum(stack) for stack in stacks), "count")
     drawn = Markup().join(_stack(index, stack, tones, axis) for index, stack in enumerate(stacks))
     plot = _stretched(max(len(stacks), 1), 100, drawn, y=TOP, height_px=PLOT)
     return _figure(_scale(axis, write), _grid(axis) + plot + _ticks(ticks), Markup(), title, description)
@@ -256,7 +261,7 @@ def _marks(marks: Iterable[Tick]) -> Markup:
             mark.label,
             TOP,
             TOP + PLOT,
-            _letters(f"{_short(mark.at * 100)}%", TOP - 1, _cut(mark.label), _anchor(mark.at)),
+            _letters(f"{_short(mark.at * 100)}%", TOP - 6, _cut(mark.label), _anchor(mark.at)),
             x=_short(mark.at * 100),
         )
         for mark in marks

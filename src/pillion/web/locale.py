@@ -128,7 +128,7 @@ class Locale:
 
 
 def _filled(text: str, values: Mapping[str, Any], number: Callable[[float], str]) -> str:
-    if not values:
+    if "{" not in text:
         return text
     marked = any(hasattr(value, "__html__") for value in values.values())
 

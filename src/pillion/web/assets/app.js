@@ -91,6 +91,7 @@ function isHeld() {
 function say(state, text) {
   const line = $("#live")
   line.dataset.state = state
+  line.hidden = main().dataset.live === "off"
   $(".text", line).textContent = text
   html.classList.toggle("lost", state === "lost")
 }
