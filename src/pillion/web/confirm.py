@@ -19,7 +19,8 @@ _OURS: Final = frozenset(param.name for param in (CONFIRMED, WORD, EXPECTED, CUT
 class Confirm:
     """What `pages/confirm.html` shows. Nothing has been changed yet.
 
-    `action` is the name of the route, `target` what it is done to. `count` jobs (or processes) are meant, "about" so
+    `action` is the name of the route, `summary` its English for one that the locales do not know, `target` what it
+    is done to. `count` jobs (or processes) are meant, "about" so
     many if not `is_exact`; `samples` are some of them. `must_type` is the word to be typed, "" if none.
     `cutoff_at`: jobs that come later are left alone (epoch s). `undo_s`: how long it can be undone, 0 if not at
     all. `fields` go into the form again, hidden; it is sent to `action_url`, and comes back to `back`. `error`: the
@@ -27,6 +28,7 @@ class Confirm:
     """
 
     action: str
+    summary: str = ""
     target: str
     count: int
     is_exact: bool
@@ -94,6 +96,7 @@ def asked(
         numbers.append((CUTOFF.name, repr(preview.cutoff_at)))
     return Confirm(
         action=route.name,
+        summary=route.summary,
         target=preview.target,
         count=preview.count,
         is_exact=preview.is_exact,

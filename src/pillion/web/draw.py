@@ -79,7 +79,7 @@ def _text(
     note: Note | None,
 ) -> str:
     locale = locale_of(desk, visit)
-    scope = _scope(desk, visit, user, locale, active=active, counts=counts, flash=_flash(note, locale))
+    scope = _scope(desk, visit, user, locale, active=active, counts=counts, flash=_flash(desk, note, locale))
     return desk.templates.render(
         template,
         page=model,
@@ -91,10 +91,11 @@ def _text(
     )
 
 
-def _flash(note: Note | None, locale: Locale) -> Flash | None:
+def _flash(desk: Desk, note: Note | None, locale: Locale) -> Flash | None:
     if note is None:
         return None
-    action = locale.say(f"action.{note.action}", {}, note.action)  # one of an extension has no text
+    summary = desk.router.by_name[note.action].summary  # for one of an extension
+    action = locale.say(f"action.{note.action}", {}, summary)
     text = locale(f"flash.{note.code}", action=action, n=note.count, target=note.target)
     return Flash("ok" if note.code in ("done", "started", "partly") else "fail", text, note.undo_id)
 
