@@ -30,7 +30,7 @@ def confirmed(answer):
     assert answer.status_code == 200, answer.text
     fields = [
         (html.unescape(re.search(r'name="([^"]*)"', field)[1]), html.unescape(re.search(r'value="([^"]*)"', field)[1]))
-        for field in HIDDEN_FIELD.findall(answer.text)
+        for field in HIDDEN_FIELD.findall(answer.text.partition('<form class="confirm"')[2].partition("</form>")[0])
     ]
     found = {}
     for name, value in fields:

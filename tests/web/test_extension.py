@@ -53,7 +53,7 @@ def batches(tmp_path):
     folder = tmp_path / "templates" / "pages"
     folder.mkdir(parents=True)
     (folder / "batches.html").write_text(
-        '{% extends "layout.html" %}{% block lead %}{% endblock %}{% block name %}Batches{% endblock %}'
+        '{% extends "layout.html" %}{% block title %}Batches{% endblock %}'
         "{% block content %}{% for name in page.names %}<b>{{ name }}</b>{% endfor %}{% endblock %}"
     )
     return Extension(
