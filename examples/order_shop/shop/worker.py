@@ -20,6 +20,7 @@ TRANSIENT = (ServerError, TooManyRequests, httpx.TransportError)
 @pillion.configure_server
 def set_up(config: pillion.Config) -> None:
     """Errors that pass are retried without a word; other errors, and every death, are told."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it has a line for each call
     config.server_middleware.add(SilenceTransientErrors(TRANSIENT))
     ErrorCatcher(tell).install(config)
     if settings().pauses_s:

@@ -19,7 +19,7 @@ def fields(**changed):
 def test_an_order_is_corrected_placed_and_completed(browser):
     refused = browser.post("/orders", data=fields(quantity="0", address=""))
     assert refused.status_code == 422
-    message = "Can&#39;t create the order: quantity must be greater than 0, address can&#39;t be blank"
+    message = "Can't create the order: quantity must be greater than 0, address can&#39;t be blank"
     assert f"<aside data-error>{message}</aside>" in refused.text
 
     placed = browser.post("/orders", data=fields())
@@ -72,7 +72,7 @@ def test_only_what_is_in_stock_is_offered_by_name(browser):
 def test_what_cannot_be_an_order_is_shown_again_and_changes_nothing(browser, wrong):
     answer = browser.post("/orders", data=fields(**wrong))
     assert answer.status_code == 422
-    assert "Can&#39;t create the order" in answer.text
+    assert "Can't create the order" in answer.text
     assert orders.count() == 0
     assert Job.jobs == []
 
