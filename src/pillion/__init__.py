@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pillion.api.progress import get_progress as get_progress
     from pillion.client import AsyncClient as AsyncClient
     from pillion.client import Client as Client
+    from pillion.client.blocks import transaction as transaction
     from pillion.config import Config as Config
     from pillion.config import QueueLimit as QueueLimit
-    from pillion.contrib.transaction_blocks import transaction as transaction
     from pillion.default import Job as Job
     from pillion.default import Worker as Worker
     from pillion.default import configure_client as configure_client
@@ -109,8 +109,8 @@ _HOMES = {
     "ambient": ("context", "current_context"),
     "api.progress": ("cleanup_progress", "get_progress"),
     "client": ("AsyncClient", "Client"),
+    "client.blocks": ("transaction",),
     "config": ("Config", "QueueLimit"),
-    "contrib.transaction_blocks": ("transaction",),
     "default": ("Job", "Worker", "configure_client", "configure_server", "job", "pressure", "redis"),
     "errors": (
         "ChildDied",

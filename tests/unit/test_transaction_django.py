@@ -118,10 +118,20 @@ class TestAJobWithTheOption:
             thread.join()
             assert numbers(here.sent) == [1]
 
-    def test_an_async_push_cannot_wait(self, here):
-        here.settings.transactions[:] = [lambda: [pillion.contrib.django.transactions.AliasPushes(ALIAS)]]
-        with transaction.atomic(ALIAS), pytest.raises(InvalidJob, match=r"Expected a push without \.aio"):
-            asyncio.run(here.Waiting.perform_async.aio(1))
+    def test_an_async_push_cannot_wait(self, here, monkeypatch):
+        monkeypatch.setenv(
+            "DJANGO_ALLOW_ASYNC_UNSAFE", "true"
+        )  # as in a notebook: an event loop has its own connections
+
+        async def main():
+            try:
+                with transaction.atomic(ALIAS):
+                    await here.Waiting.perform_async.aio(1)
+            finally:
+                connections[ALIAS].close()
+
+        with pytest.raises(InvalidJob, match=r"Expected a push without \.aio"):
+            asyncio.run(main())
 
     def test_an_async_push_from_an_event_loop_without_a_transaction_is_pushed(self, here):
         asyncio.run(here.Waiting.perform_async.aio(1))
@@ -256,4 +266,4 @@ def test_as_an_installed_app_it_watches_by_itself():
 def test_without_django_an_alias_is_refused():
     code = "import pillion\ntry: pillion.transaction('default')\nexcept pillion.ConfigError as error: print(error)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "the alias of a database of a Django project in this process, got 'default'" in done.stdout
+    assert "got 'default'. That of Django is known once Django has been set up." in done.stdout

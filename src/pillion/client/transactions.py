@@ -28,8 +28,9 @@ from pillion.errors import ConfigError, EnqueuedInTransaction, InvalidJob
 
 OPTION: Final = "transactional_push"
 
-# The database libraries that we know how to watch: a module of each, and what there is for it.
-_LIBRARIES: Final = {"sqlalchemy.orm": "pillion.contrib.sqlalchemy", "django.db": "pillion.contrib.django"}
+# The database libraries that we know how to watch: a module of each, and the one of ours that has, for it, `watch` and
+# `transaction_of(target)`, which returns a Transaction, or None if the target is none of its own.
+LIBRARIES: Final = {"sqlalchemy.orm": "pillion.contrib.sqlalchemy", "django.db": "pillion.contrib.django"}
 
 _log = logging.getLogger("pillion")
 
@@ -97,7 +98,7 @@ def wait(held: Held, transactions: Chosen) -> None:
 
 def refuse_unwatched(option: str) -> None:
     """Raise ConfigError if a database library is loaded here, but nobody watches it; without one nothing is open."""
-    loaded = [watcher for library, watcher in _LIBRARIES.items() if library in sys.modules]
+    loaded = [watcher for library, watcher in LIBRARIES.items() if library in sys.modules]
     if loaded:
         calls = " or ".join(f"{watcher}.watch()" for watcher in loaded)
         hint = f"Call {calls} once, where the application is set up; or push inside of `with pillion.transaction(...)`."

@@ -8,7 +8,7 @@ from pillion.contrib.django.transactions import watch
 _AppConfig: Any = import_module("django.apps").AppConfig  # Django brings no types
 
 
-class PillionConfig(_AppConfig):
+class PillionConfig(_AppConfig):  # type: ignore[misc]
     """Watches the transactions of this process."""
 
     name = "pillion.contrib.django"

@@ -18,6 +18,7 @@ from weakref import WeakSet
 
 import pillion
 from pillion.client.held import Held, lost, release
+from pillion.client.transactions import Transaction
 from pillion.config import Config
 from pillion.errors import ConfigError
 
@@ -39,11 +40,13 @@ def watch(config: Config | None = None) -> None:
     pillion.configure_server(_add_lookup)
 
 
-def transaction_of(alias: str) -> AliasPushes:
-    """The transactions of a database of this project. Raises ConfigError."""
-    if alias not in _db.connections:
-        raise ConfigError("transaction", f"one of the databases {', '.join(_db.connections)}", alias)
-    return AliasPushes(alias)
+def transaction_of(target: Any) -> Transaction | None:
+    """The transactions of a database of this project, by its alias; None for what is no text. Raises ConfigError."""
+    if not isinstance(target, str):
+        return None
+    if target not in _db.connections:
+        raise ConfigError("transaction", f"one of the databases {', '.join(_db.connections)}", target)
+    return AliasPushes(target)
 
 
 @dataclass(frozen=True, slots=True)

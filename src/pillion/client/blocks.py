@@ -12,10 +12,11 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from contextvars import Token
+from importlib import import_module
 from types import TracebackType
 from typing import Any
 
-from pillion.client.transactions import Chosen, Transaction, around
+from pillion.client.transactions import LIBRARIES, Chosen, Transaction, around
 from pillion.errors import ConfigError
 
 
@@ -49,24 +50,11 @@ class transaction:  # noqa: N801 -- it is written as a block, like `contextlib.s
 
 
 def _transaction_of(target: Any) -> Transaction:
-    if isinstance(target, str):
-        return _of_django(target)
-    found = _of_sqlalchemy(target) if "sqlalchemy.orm" in sys.modules else None
-    if found is None:
-        raise ConfigError("transaction", "a SQLAlchemy session or the alias of a Django database", target)
-    return found
-
-
-def _of_sqlalchemy(target: Any) -> Transaction | None:
-    from pillion.contrib.sqlalchemy import transaction_of
-
-    return transaction_of(target)
-
-
-def _of_django(alias: str) -> Transaction:
-    if "django.db" not in sys.modules:
-        hint = "Set Django up first, or hand over a SQLAlchemy session."
-        raise ConfigError("transaction", "the alias of a database of a Django project in this process", alias, hint)
-    from pillion.contrib.django.transactions import transaction_of
-
-    return transaction_of(alias)
+    """Ask those who know the database libraries that are loaded here; their modules are named, not imported, above."""
+    for library, watcher in LIBRARIES.items():
+        if library in sys.modules:
+            found: Transaction | None = import_module(watcher).transaction_of(target)
+            if found is not None:
+                return found
+    hint = "That of Django is known once Django has been set up." if isinstance(target, str) else ""
+    raise ConfigError("transaction", "a SQLAlchemy session or the alias of a Django database", target, hint)
