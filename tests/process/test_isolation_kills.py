@@ -44,6 +44,11 @@ class Swallow(Job):
             except BaseException:
                 note("swallowed")
 
+class Numb(Job):
+    def perform(self):
+        sign("numb")
+        sum(range(10**14))  # one call in C that looks at no signal
+
 class AsyncCatch(Job):
     async def perform(self):
         import asyncio
@@ -241,8 +246,9 @@ def test_killed_before_the_result_is_written_it_has_failed(scene):
 
 def test_killed_after_the_result_was_written_it_has_ended_well(scene):
     scene = scene(PATCH + "after = lambda kind: kind == Kind.DONE\nbefore = lambda kind: False\n")
-    for name in ("a", "b"):
+    for times, name in enumerate(("a", "b"), 1):
         scene.run("Note", name)
+        scene.ledger.wait_for("dies after DONE", times)
     assert scene.ledger.lines == ["a", "dies after DONE", "b", "dies after DONE"]
 
 
@@ -314,11 +320,11 @@ def test_at_the_deadline_an_async_job_can_clean_up(scene):
     assert scene.ledger.lines[-1] == "cleaned up"
 
 
-@pytest.mark.parametrize("job", ["Swallow", "Grip"])
+@pytest.mark.parametrize("job", ["Swallow", "Numb"])
 def test_a_job_that_does_not_end_at_the_deadline_is_killed(scene, job):
     scene = scene(APP)
     slot = scene.slot()
-    result = scene.begin(job, *(["grip"] if job == "Grip" else []), slot=slot)
+    result = scene.begin(job, slot=slot)
     pid = scene.pid_of(job.lower())
     slot.interrupt()
     assert type(result.wait()) is Shutdown

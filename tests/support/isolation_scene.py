@@ -7,6 +7,7 @@ write to the ledger of `worker_process`, and they wait at its gates.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -20,6 +21,7 @@ from worker_process import WATCHDOG_S, Ledger, wait_until, write_app
 
 from pillion.config import Config
 from pillion.definition.registry import JobDefinition, Registry
+from pillion.log import JobLog
 from pillion.server.isolation.app import App
 from pillion.server.isolation.door import Isolation
 from pillion.server.slot import Slot
@@ -58,6 +60,7 @@ class Scene:
         self.config = Config(**{"redis": NOWHERE, "child_processes": 2, **options})
         self.isolation = Isolation(self.config, Registry(), App(targets=("app",), directory=folder))
         self._stopping = threading.Event()
+        self._job_log = JobLog(logging.getLogger("pillion"), self.config)
 
     def slot(self) -> Slot:
         """What a thread of a worker holds."""
@@ -68,7 +71,11 @@ class Scene:
         definition = JobDefinition(f"app.{name}", SentinelError)
         definition.declare({"execution": "process", **(options or {})})
         job = {"class": f"app.{name}", "jid": "a" * 24, "queue": "default", "args": list(args), **payload}
-        self.isolation.run(definition, job, slot or self.slot())
+        entered = self._job_log.enter(job)
+        try:
+            self.isolation.run(definition, job, slot or self.slot())
+        finally:
+            self._job_log.leave(entered)
 
     def begin(self, name: str, *args: Any, **more: Any) -> Result:
         """The same in a thread."""

@@ -130,7 +130,7 @@ def _timeout(name: str, value: Any) -> int | float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if not is_timeout(seconds):
         raise ConfigError(name, "a timedelta, or a number of seconds above 0", value)
-    return seconds  # type: ignore[no-any-return]
+    return seconds
 
 
 def _class_attribute(name: str, value: Any) -> Any:

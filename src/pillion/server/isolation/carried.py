@@ -112,8 +112,10 @@ def _whole(exc: BaseException) -> bytes | None:
     pickled = _try(pickle.dumps, exc)
     if pickled is None or len(pickled) > MAX_PICKLE:
         return None
-    again = _try(pickle.loads, pickled)
-    return pickled if type(again) is type(exc) and error_message(again) == error_message(exc) else None
+    again: object = _try(pickle.loads, pickled)
+    if not isinstance(again, BaseException) or type(again) is not type(exc):
+        return None
+    return pickled if error_message(again) == error_message(exc) else None
 
 
 def _sendable(value: object) -> object:
@@ -195,10 +197,12 @@ def _with_message(error: BaseException, picture: Picture) -> BaseException:
     Its own `__str__` may need what could not be sent. Where Python does not allow it (built-in classes, which do not
     need it), the error stays as it is.
     """
-    message = picture.message
+
+    def message(_: BaseException) -> str:
+        return picture.message
 
     def become(kind: type[BaseException]) -> None:
-        error.__class__ = _named(picture, kind, {"__str__": lambda _: message})
+        error.__class__ = _named(picture, kind, {"__str__": message})
 
     _try(become, type(error))
     return error

@@ -15,6 +15,7 @@ _HEAD = struct.Struct("!IB")
 _CHUNK = 1 << 16
 # Nobody sends as much; who does is out of step, and what follows would be read wrongly.
 MAX_BODY = 1 << 30
+LONGEST_WAIT_S = 86_400.0  # the kernel counts milliseconds in 31 bits; who waits looks at the clock again
 
 
 class Kind(enum.IntEnum):
@@ -81,7 +82,8 @@ def wait_for(
         wanted[each.fileno()] = wanted.get(each.fileno(), 0) | select.POLLOUT
     for fd, events in wanted.items():
         poll.register(fd, events)
-    return {fd for fd, _ in poll.poll(None if timeout_s is None else max(0, math.ceil(timeout_s * 1000)))}
+    patience_ms = None if timeout_s is None else math.ceil(min(max(timeout_s, 0.0), LONGEST_WAIT_S) * 1000)
+    return {fd for fd, _ in poll.poll(patience_ms)}
 
 
 class Line:

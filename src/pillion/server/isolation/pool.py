@@ -151,17 +151,18 @@ class Pool:
         return None
 
     def _start(self, watch: Watch, bell: Bell) -> Child:
-        child: Child | None = None
         try:
             stem, child = self._new_child()
+        except BaseException:
+            with self._lock:
+                self._free_place()
+            raise
+        try:
             child.await_ready(watch, bell)
         except BaseException:
             with self._lock:
-                if child is None:
-                    self._free_place()
-                else:
-                    self._forget(child)
-            if child is not None and not child.pid and not stem.proven:
+                self._forget(child)
+            if not child.pid and not stem.proven:
                 self._drop(stem, at_once=not child.refused)
             raise
         stem.proven = True

@@ -17,6 +17,7 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass
+from types import FrameType
 
 from pillion.config import Config
 from pillion.server.isolation.frames import HasFileno, Kind, Line, wait_for
@@ -207,7 +208,7 @@ def request(control: socket.socket) -> list[int] | None:
 def be_nursery(control_fd: int) -> None:
     """Be the zygote: the whole life of the process. Does not return."""
     for name in _IGNORED:
-        signal.signal(signal.Signals[f"SIG{name}"], lambda *_: None)  # SIG_IGN would be inherited
+        signal.signal(signal.Signals[f"SIG{name}"], _pass_over)  # SIG_IGN would be inherited
     os.set_inheritable(control_fd, False)
     control = socket.socket(fileno=control_fd)
     packed = _first_frame(control)
@@ -223,6 +224,10 @@ def be_nursery(control_fd: int) -> None:
     Nursery(control, boot, packed, config, parent).run()
     flush()
     os._exit(0)
+
+
+def _pass_over(_number: int, _frame: FrameType | None) -> None:
+    """Nothing to do."""
 
 
 def _first_frame(control: socket.socket) -> bytes:
