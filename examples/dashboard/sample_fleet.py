@@ -24,10 +24,11 @@ from pillion.wire import histogram, keys, rollup
 from pillion.wire.backtrace import compress
 from pillion.wire.rollup import Counts
 
+DICE = random.Random(7)
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 DEPLOYED_S = 29 * MINUTE_S  # that long ago
 FAILING_S = 27 * MINUTE_S
-JIDS = (f"{number:024x}" for number in itertools.count(0x7F3A0C51D2E94B6A8F10C3D7, 0x9E3779B1))
+JIDS = (f"{DICE.getrandbits(96):024x}" for _ in itertools.count())
 TRACE = [
     "/usr/lib/python3.11/http/client.py:287:in 'begin'",
     "/srv/shop/payments.py:81:in 'charge'",
@@ -67,7 +68,6 @@ def failed(job: Payload, error: str, message: str, first_s: float, last_s: float
 
 def fill(client: redis.Redis, now_s: float) -> None:
     """All of it, at the moment `now_s` (epoch seconds)."""
-    random.seed(7)
     with client.pipeline(transaction=False) as pipe:
         for part in (totals, queues, failures, dead, schedule, minutes, deploys, audit):
             part(pipe, now_s)
@@ -82,7 +82,7 @@ def totals(pipe: Any, now_s: float) -> None:
         weekend = 0.55 if day.weekday() >= 5 else 1.0
         processed = int((34_000 + 5_000 * math.sin(ago * 1.7)) * weekend)
         pipe.set(keys.stat_day(keys.STAT_PROCESSED, day), processed)
-        pipe.set(keys.stat_day(keys.STAT_FAILED, day), 1_730 if ago == 0 else random.randint(20, 160))
+        pipe.set(keys.stat_day(keys.STAT_FAILED, day), 1_730 if ago == 0 else DICE.randint(20, 160))
     pipe.set(keys.STAT_PROCESSED, 1_204_331)
     pipe.set(keys.STAT_FAILED, 4_912)
 
@@ -121,7 +121,7 @@ def failures(pipe: Any, now_s: float) -> None:
         job = payload("PaymentJob", [880 + number, "eur", {"shop": "berlin"}], "critical", first_s - 30, **tags)
         message = f"no answer from pay.example after 30 s (order {5000 + number})"
         job = failed(job, "TimeoutError", message, first_s, last_s, 1 + number % 4)
-        pipe.zadd(keys.RETRY, {json.dumps(job): now_s + 20 + 17 * number})
+        pipe.zadd(keys.RETRY, {json.dumps(job): now_s + 240 + 17 * number})
     for number in range(12):
         first_s = now_s - 3 * DAY_S - number * HOUR_S
         job = payload("ReportJob", [f"2026-11-{number + 1:02d}"], "reports", first_s)
@@ -153,7 +153,7 @@ def dead(pipe: Any, now_s: float) -> None:
 def schedule(pipe: Any, now_s: float) -> None:
     """Digests every few minutes, and reminders for the next days."""
     for number in range(1_020):
-        due_s = now_s + 25 + (number % 12) * 5 * MINUTE_S + (number // 12) * (3 if number < 360 else HOUR_S)
+        due_s = now_s + 200 + (number % 12) * 5 * MINUTE_S + (number // 12) * (3 if number < 360 else HOUR_S)
         job = payload("DigestJob" if number % 4 else "ReminderJob", [number], "low", now_s - 600)
         del job["enqueued_at"]
         pipe.zadd(keys.SCHEDULE, {json.dumps(job): due_s})
@@ -178,7 +178,7 @@ def minutes(pipe: Any, now_s: float) -> None:
 
 def one_minute(name: str, runs: int, time_ms: float, minute: int) -> Counts:
     """The counts of a class in the minute so many minutes ago."""
-    runs = max(1, int(runs * (1 + 0.25 * math.sin(minute / 9) + random.uniform(-0.1, 0.1))))
+    runs = max(1, int(runs * (1 + 0.25 * math.sin(minute / 9) + DICE.uniform(-0.1, 0.1))))
     is_failing = name == "PaymentJob" and minute * MINUTE_S < FAILING_S
     if name == "MailJob" and minute < 11:
         runs = 0  # nobody serves its queue
@@ -186,7 +186,7 @@ def one_minute(name: str, runs: int, time_ms: float, minute: int) -> Counts:
     row = [0] * histogram.BUCKETS
     spent_ms = 0.0
     for _ in range(runs - failures):
-        took_ms = random.lognormvariate(math.log(time_ms * (3 if is_failing else 1)), 0.5)
+        took_ms = DICE.lognormvariate(math.log(time_ms * (3 if is_failing else 1)), 0.5)
         row[histogram.bucket_of(took_ms)] += 1
         spent_ms += took_ms
     return Counts(failures, int(spent_ms), row)
@@ -237,7 +237,7 @@ PROCESSES = (
 def beat(client: redis.Redis, now_s: float) -> None:
     """The heartbeat of the processes, and what they run."""
     running = (
-        ("PaymentJob", [881, "eur"], "critical", 31),
+        ("PaymentJob", [881, "eur"], "critical", 3),
         ("ThumbnailJob", ["s3://pictures/7.jpg", 640], "default", 0.4),
         ("ReportJob", ["2026-11-21"], "reports", 250),
     )
@@ -275,9 +275,10 @@ def beat(client: redis.Redis, now_s: float) -> None:
             )
             pipe.expire(identity, keys.PROCESS_TTL_S)
             for number in range(busy):
-                job_class, args, queue, since_s = running[number % 3]
+                is_long = number == 0 and "reports" in weights
+                job_class, args, queue, since_s = running[2 if is_long else number % 2]
                 job = payload(job_class, args, queue, now_s - since_s - 1)
-                work = {"queue": queue, "payload": json.dumps(job), "run_at": math.floor(now_s - since_s - number)}
+                work = {"queue": queue, "payload": json.dumps(job), "run_at": math.floor(now_s - since_s)}
                 pipe.hset(keys.work(identity), f"t{number}", json.dumps(work))
             pipe.expire(keys.work(identity), keys.PROCESS_TTL_S)
         pipe.execute()

@@ -25,7 +25,7 @@ import redis
 import sample_fleet
 import uvicorn
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from pillion.config import Config
 from pillion.web import User, app
@@ -33,7 +33,7 @@ from pillion.web import User, app
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 MOST_HEIGHT = 1500
-COLOURS = 128
+COLOURS = 255
 
 
 @dataclass(frozen=True)
@@ -97,31 +97,36 @@ SHOTS = (
 
 
 @contextmanager
-def redis_server() -> Iterator[str]:
+def redis_server(port: int) -> Iterator[str]:
     """A Redis with nothing in it; its URL."""
     with tempfile.TemporaryDirectory(prefix="pl-shots-") as folder:
-        path = f"{folder}/redis.sock"
-        command = [
-            "redis-server",
-            "--port",
-            "0",
-            "--unixsocket",
-            path,
-            "--dir",
-            folder,
-            "--save",
-            "",
-            "--maxmemory",
-            "64mb",
-        ]
-        server = subprocess.Popen([*command, "--maxmemory-policy", "allkeys-lru"], stdout=subprocess.DEVNULL)
+        server = subprocess.Popen(
+            ["redis-server", "--port", str(port), "--dir", folder, "--save", ""], stdout=subprocess.DEVNULL
+        )
+        url = f"redis://localhost:{port}/0"
         try:
-            while not Path(path).exists():
-                time.sleep(0.05)
-            yield f"unix://{path}"
+            wait_for(redis.Redis.from_url(url))
+            yield url
         finally:
             server.terminate()
             server.wait()
+
+
+def wait_for(client: redis.Redis) -> None:
+    """Until it answers."""
+    for _ in range(100):
+        try:
+            client.ping()
+        except redis.ConnectionError:
+            time.sleep(0.05)
+
+
+def nearly_full(client: redis.Redis) -> None:
+    """Somebody else keeps something large there, and Redis may throw keys away."""
+    client.set("shop:cache", b"x" * 60_000_000)
+    used = client.info("memory")["used_memory"]
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    client.config_set("maxmemory", int(used / 0.91))
 
 
 @contextmanager
@@ -146,6 +151,7 @@ def take(browser: Browser, origin: str, shot: Shot, scheme: str) -> Path:
         reduced_motion="reduce",
     )
     page = context.new_page()
+    page.on("console", lambda message: complain(shot, message))
     page.goto(origin + shot.path)
     if shot.act:
         shot.act(page)
@@ -159,6 +165,12 @@ def take(browser: Browser, origin: str, shot: Shot, scheme: str) -> Path:
     return path
 
 
+def complain(shot: Shot, message: ConsoleMessage) -> None:
+    """An error of a script, or something the content security policy stopped, is no picture for the docs."""
+    if message.type == "error" and shot.name != "not-found":
+        sys.exit(f"{shot.name}: {message.text}")
+
+
 def shrink(path: Path) -> None:
     """Fewer colours: nobody sees it, and the file is a third."""
     with Image.open(path) as picture:
@@ -169,9 +181,10 @@ def shrink(path: Path) -> None:
 def main(wanted: str = "") -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        full_url, empty_url = stack.enter_context(redis_server()), stack.enter_context(redis_server())
+        full_url, empty_url = (stack.enter_context(redis_server(port)) for port in (6390, 6391))
         client = redis.Redis.from_url(full_url)
         sample_fleet.fill(client, time.time())
+        nearly_full(client)
         origins = {empty: stack.enter_context(dashboard(url)) for empty, url in ((False, full_url), (True, empty_url))}
         browser = stack.enter_context(sync_playwright()).chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox"]

@@ -631,7 +631,7 @@ def metrics_job() -> m.ClassMetricsPage:
         CLASSES[0],
         12.0,
         runs,
-        chart(("average", wave(60, 2))),
+        chart(("average", wave(60, 2)), ("p95", wave(60, 5))),
         bars,
         heat,
         m.GroupTable("retries", GROUPS[:1], 214, 214),
