@@ -194,7 +194,7 @@ FILES: Final = (
 
 # -- the JSON API ------------------------------------------------------------------------------------
 
-_ROWS: Final = (Q, CURSOR, LIMIT)
+_ROWS: Final = (Q, CURSOR, PAGE, LIMIT)
 
 API_READS: Final = (
     _api("health", "/health", "Verdict with its reasons; 503 if it is not healthy"),
@@ -203,12 +203,12 @@ API_READS: Final = (
     _api("processes", "/processes", "Worker processes", Q, PAGE, LIMIT),
     _api("work", "/work", "Jobs that run", Q, PAGE, LIMIT),
     _api("queues", "/queues", "Queues with size, wait and workers", Q, PAUSED, SORT),
-    _api("queue_jobs", "/queues/{queue}/jobs", "Jobs that wait in one queue", *_ROWS, PAGE, ORDER, ALL),
-    _api("scheduled", "/scheduled", "Jobs planned for later", *_ROWS),
-    _api("retries", "/retries", "Jobs that failed and run again", *_ROWS, WINDOW),
-    _api("dead", "/dead", "Jobs that failed for good", *_ROWS, WINDOW),
+    _api("queue_jobs", "/queues/{queue}/jobs", "Jobs that wait in one queue", *_ROWS, ORDER, ALL),
+    _api("scheduled", "/scheduled", "Jobs planned for later", *_ROWS, TIMES),
+    _api("retries", "/retries", "Jobs that failed and run again", *_ROWS, WINDOW, TIMES),
+    _api("dead", "/dead", "Jobs that failed for good", *_ROWS, WINDOW, TIMES),
     _api("job", "/jobs/{jid}", "One job, wherever it is", PLACE, AT, ALL),
-    _api("search", "/search", "Jobs by jid, class, arguments or error, everywhere", *_ROWS),
+    _api("search", "/search", "Jobs by jid, class, arguments or error, everywhere", Q, CURSOR, LIMIT),
     _api("errors", "/errors/{set}", "Failed jobs grouped by class and error", Q, WINDOW),
     _api("metrics", "/metrics", "What each class of jobs did", PERIOD, MEASURE, Q, RANK),
     _api("metrics_job", "/metrics/{job_class}", "What one class of jobs did", PERIOD),
