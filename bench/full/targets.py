@@ -116,7 +116,7 @@ def _waits(book: Book) -> list[Target]:
         [100 / share for share in book.values(name, "of_best")] for name in ("io", "aio", "aio-wide", "aio-mixed")
     )
     latency: Callable[[str], list[float]] = lambda figure: book.ratios("latency", SIDEKIQ.name, figure)  # noqa: E731
-    late = book.values("schedule", "p99")
+    late, split = book.values("schedule", "p99"), book.values("cpu-process", "ratio")
     return [
         Target("Idle latency p50, over ruby-sidekiq's", "at most 1", latency("p50"), 1, at_most=True),
         Target("Idle latency p99, over ruby-sidekiq's", "at most 1", latency("p99"), 1, at_most=True),
@@ -124,6 +124,7 @@ def _waits(book: Book) -> list[Target]:
         Target("Async, 100 at a time, time over the ideal", "at most 1.3", aio, 1.3, at_most=True),
         Target("Async, 1,000 at a time, time over the ideal", "at most 1.5", wide, 1.5, at_most=True),
         Target("Async and sync mixed, 500 at a time, time over the ideal", "at most 1.5", mixed, 1.5, at_most=True),
+        Target("Computing jobs in two processes, time over that in threads", "at most 0.6", split, 0.6, at_most=True),
         Target("Scheduled jobs, lateness p99, ms", "under 250", late, 250, at_most=True, digits=0),
     ]
 
