@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import httpx
 import pillion
 from pillion.features.errors import ErrorCatcher
