@@ -11,7 +11,8 @@ def who(visitor):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
 from io import BytesIO
 from itertools import chain
@@ -35,7 +36,7 @@ def urls(**options: Any) -> Any:
     dashboard = WsgiDashboard(app(**options))
 
     def view(request: Any, path: str) -> Any:
-        return _answer(dashboard, _environ(request, path))
+        return _answer(dashboard, _environ(request, path), is_async=hasattr(request, "scope"))
 
     everything = _urls.re_path(r"^(?P<path>.*)$", _csrf.csrf_exempt(view), name="pillion")
     return ([everything], "pillion", "pillion")
@@ -63,7 +64,7 @@ def _as_wsgi(path: str) -> str:
     return path.encode(errors="replace").decode("latin-1")
 
 
-def _answer(dashboard: WsgiDashboard, environ: Environ) -> Any:
+def _answer(dashboard: WsgiDashboard, environ: Environ, *, is_async: bool) -> Any:
     """The dashboard's answer as Django's. What has no length yet, an export, is passed on as it comes."""
     begun: list[tuple[int, list[tuple[str, str]]]] = []
 
@@ -79,7 +80,7 @@ def _answer(dashboard: WsgiDashboard, environ: Environ) -> Any:
     answer: Any = (
         _http.HttpResponse(b"".join(body), status=status)
         if is_whole
-        else _http.StreamingHttpResponse(body, status=status)
+        else _http.StreamingHttpResponse(_awaited(body) if is_async else body, status=status)
     )
     for name, value in headers:
         if name.lower() == "set-cookie":
@@ -87,3 +88,10 @@ def _answer(dashboard: WsgiDashboard, environ: Environ) -> Any:
         else:
             answer.headers[name] = value
     return answer
+
+
+async def _awaited(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """For Django's ASGI handler, which would read all of an iterator before it sends the first of it."""
+    loop = asyncio.get_running_loop()
+    while (part := await loop.run_in_executor(None, next, parts, None)) is not None:
+        yield part

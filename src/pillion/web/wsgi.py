@@ -52,10 +52,11 @@ class WsgiDashboard:
 
 
 def _readable(environ: Environ) -> Environ:
-    """The bridge stops at a path that is no UTF-8, and at a query that is no ASCII: what cannot be read becomes `?`."""
+    """The bridge stops at a path that is no UTF-8 and a query that is no ASCII: what cannot be read becomes `?`."""
     paths = {name: _utf8(str(environ.get(name, ""))) for name in ("SCRIPT_NAME", "PATH_INFO")}
     query = str(environ.get("QUERY_STRING", "")).encode("ascii", "replace").decode("ascii")
-    return {**environ, **paths, "QUERY_STRING": query}
+    port = str(environ.get("SERVER_PORT", ""))  # of a server on a Unix socket there is none
+    return {**environ, **paths, "QUERY_STRING": query, "SERVER_PORT": port if port.isdecimal() else "0"}
 
 
 def _utf8(text: str) -> str:
