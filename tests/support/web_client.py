@@ -45,3 +45,14 @@ def client_of(
 ) -> httpx.Client:
     """A client of an application; it follows no redirects, and keeps cookies."""
     return httpx.Client(transport=_Transport(application, root_path), base_url=base_url, headers=headers)
+
+
+def wsgi_client_of(application: Any, base_url: str) -> httpx.Client:
+    """The same for a WSGI application."""
+
+    def as_servers_do(environ: dict[str, Any], start_response: Any) -> Any:
+        # WSGI has the bytes of a path as latin-1; httpx leaves them decoded.
+        path = environ["PATH_INFO"].encode().decode("latin-1")
+        return application({**environ, "PATH_INFO": path}, start_response)
+
+    return httpx.Client(transport=httpx.WSGITransport(app=as_servers_do), base_url=base_url)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import django
 from django.conf import settings
 from django.http import HttpRequest
-from django.test.utils import override_settings
+from django.urls import clear_url_caches, set_urlconf
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -34,13 +33,19 @@ def log_in(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest]
     return handle
 
 
-@contextlib.contextmanager
-def django_project(urlpatterns: Sequence[Any]) -> Iterator[None]:
-    """Django serves these URLs inside of the block."""
+def django_project(urlpatterns: Sequence[Any]) -> None:
+    """From now on, new handlers of Django in this process serve these URLs; other tests need nothing of this."""
     if not settings.configured:
         settings.configure(INSTALLED_APPS=[], DATABASES={}, USE_TZ=True)
         django.setup()
     urls = ModuleType("urls_of_a_test")
     urls.urlpatterns = list(urlpatterns)  # type: ignore[attr-defined]
-    with override_settings(ROOT_URLCONF=urls, ALLOWED_HOSTS=["*"], SECRET_KEY="x", MIDDLEWARE=MIDDLEWARE):
-        yield
+    for name, value in {
+        "ROOT_URLCONF": urls,
+        "ALLOWED_HOSTS": ["*"],
+        "SECRET_KEY": "x",
+        "MIDDLEWARE": MIDDLEWARE,
+    }.items():
+        setattr(settings, name, value)
+    clear_url_caches()
+    set_urlconf(None)

@@ -58,11 +58,27 @@ def fill(raw: Any) -> None:
 
 
 def digest(raw: Any) -> str:
-    """Of all data, with its moments of expiry: what DEBUG DIGEST says where that is allowed, and more."""
+    """Of all data, and of what expires: what DEBUG DIGEST says where that is allowed."""
     found = hashlib.sha256()
     for key in sorted(raw.keys("*")):
-        found.update(b"%d:%s:%s:%s" % (len(key), key, raw.dump(key), b"ttl" if raw.ttl(key) > 0 else b""))
+        found.update(repr((key, _content(raw, key), raw.ttl(key) > 0)).encode())
     return found.hexdigest()
+
+
+def _content(raw: Any, key: bytes) -> Any:
+    match raw.type(key):
+        case b"set":
+            return sorted(raw.smembers(key))
+        case b"hash":
+            return sorted(raw.hgetall(key).items())
+        case b"zset":
+            return raw.zrange(key, 0, -1, withscores=True)
+        case b"list":
+            return raw.lrange(key, 0, -1)
+        case b"stream":
+            return raw.xrange(key)
+        case _:
+            return raw.get(key)
 
 
 PLACES = {

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from doc_examples import run_page
-from web_client import client_of
+from web_client import client_of, wsgi_client_of
 from web_django import django_project
 from web_scene import HOST
 
@@ -32,14 +31,14 @@ def test_fastapi(page):
 
 
 def test_flask(page):
-    with httpx.Client(transport=httpx.WSGITransport(app=page["flask"]), base_url=f"http://{HOST}") as client:
+    with wsgi_client_of(page["flask"], f"http://{HOST}") as client:
         assert client.get("/jobs/queues", headers=ANA).status_code == 200
         assert client.get("/jobs/queues").status_code == 401
 
 
 def test_django(page):
-    transport = httpx.WSGITransport(app=WSGIHandler())
-    with django_project(page["urlpatterns"]), httpx.Client(transport=transport, base_url=f"http://{HOST}") as client:
+    django_project(page["urlpatterns"])
+    with wsgi_client_of(WSGIHandler(), f"http://{HOST}") as client:
         assert client.get("/admin/jobs/queues", headers={"x-staff": "ana"}).status_code == 200
         assert client.get("/admin/jobs/audit", headers={"x-staff": "ana"}).status_code == 403
         assert client.get("/admin/jobs/audit", headers={"x-staff": "root"}).status_code == 200

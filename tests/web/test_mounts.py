@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from web_client import client_of
+from web_client import client_of, wsgi_client_of
 from web_django import django_project
 from web_scene import HOST, QUEUE, RETRY_JID
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -49,23 +49,21 @@ def in_fastapi(prefix, options):
 def in_flask(prefix, options):
     flask = Flask("host")
     flask.wsgi_app = DispatcherMiddleware(flask.wsgi_app, {prefix: wsgi(**options)})
-    with httpx.Client(transport=httpx.WSGITransport(app=flask), base_url=f"http://{HOST}") as client:
+    with wsgi_client_of(flask, f"http://{HOST}") as client:
         yield client
 
 
 @contextlib.contextmanager
 def in_django(prefix, options):
-    with (
-        django_project([path(f"{prefix.strip('/')}/", urls(**options))]),
-        httpx.Client(transport=httpx.WSGITransport(app=WSGIHandler()), base_url=f"http://{HOST}") as client,
-    ):
+    django_project([path(f"{prefix.strip('/')}/", urls(**options))])
+    with wsgi_client_of(WSGIHandler(), f"http://{HOST}") as client:
         yield client
 
 
 @contextlib.contextmanager
 def in_django_asgi(prefix, options):
-    with django_project([path(f"{prefix.strip('/')}/", urls(**options))]):
-        yield client_of(ASGIHandler(), f"http://{HOST}")
+    django_project([path(f"{prefix.strip('/')}/", urls(**options))])
+    yield client_of(ASGIHandler(), f"http://{HOST}")
 
 
 HOSTS = [in_starlette, in_fastapi, in_flask, in_django, in_django_asgi]

@@ -73,7 +73,8 @@ def test_a_redis_that_hangs_is_given_up_soon(board, own_redis):
 
 
 def test_a_redis_that_refuses_to_write_is_told(board, own_redis):
-    own_redis.config_set(maxmemory="1", maxmemory_policy="noeviction")
+    with own_redis.client() as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")  # a replica is read-only
     answer = board.client("admin").post("/queues/mail/pause")
     assert answer.status_code == 503
     assert "RedisRefused" in answer.text
