@@ -106,7 +106,8 @@ class JobDefinition:
         """Work out `runs_in_thread` anew, also for the subclasses that follow the options of this one."""
         self.runs_in_thread = not self.is_async and self.execution == THREAD
         if isinstance(self.factory, type):
-            for subclass in type.__subclasses__(self.factory):
+            subclasses: list[type] = type.__subclasses__(self.factory)
+            for subclass in subclasses:
                 own: JobDefinition | None = vars(subclass).get("__job__")
                 if own is not None and own._declared is None:
                     own.refresh()

@@ -178,7 +178,11 @@ class _Isolated:
 
     def new(self, payload: dict[str, Any], context: Slot, /) -> Any:
         job = self._definition.new(payload, context)
-        job.perform = lambda *_: self._isolator.run(self._definition, payload, context)
+
+        def perform(*_: Any) -> None:
+            self._isolator.run(self._definition, payload, context)
+
+        job.perform = perform
         return job
 
 
