@@ -60,6 +60,7 @@ async def served(app: Any, path: str, until_seen: Any) -> str:
         async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
             answer = (await client.post(path)).text
         await asyncio.to_thread(until, until_seen)
+        await default.async_client().storage.close()
     return answer
 
 

@@ -38,7 +38,7 @@ from pillion.config import Config
 from pillion.errors import RedisUnavailable
 from pillion.server.features import install_features
 from pillion.server.identity import default_tag, new_nonce
-from pillion.server.launcher import assemble
+from pillion.server.launcher import Launcher, assemble
 from pillion.server.loader import BootError, load_app
 from pillion.server.preflight import check_redis
 from pillion.server.worker import log_start, make_runtime
@@ -241,14 +241,14 @@ class _Life:
         self._config = config
         target = resolve_url(config.redis, os.environ, config.embedded_data_dir)
         self._runtime = make_runtime(config, target, new_nonce())
-        self._launcher = assemble(self._runtime, on_signal=lambda _: None, embedded=True)
+        self._launcher: Launcher | None = None
         self._ending = threading.Event()
         self._waiting: threading.Thread | None = None
         self._begun = False
 
     @property
     def taking_jobs(self) -> bool:
-        return self._begun and not self._launcher.is_quiet
+        return self._begun and self._launcher is not None and not self._launcher.is_quiet
 
     def begin(self) -> None:
         """Take jobs, as soon as Redis can be reached."""
@@ -261,13 +261,13 @@ class _Life:
             self._waiting = threading.Thread(target=self._wait_for_redis, name="pillion.embedded", daemon=True)
             self._waiting.start()
         except BaseException:
-            self._runtime.storage.close()
+            self._take_down(time.monotonic())
             raise
 
     def quiet(self) -> None:
-        if self._begun:
-            self._launcher.quiet()
         self._ending.set()
+        if self._launcher is not None:
+            self._launcher.quiet()
 
     def end(self, timeout_s: float | None) -> None:
         deadline_s = time.monotonic() + (self._config.timeout_s if timeout_s is None else timeout_s)
@@ -275,9 +275,7 @@ class _Life:
         if self._waiting is not None:
             self._waiting.join(max(0.0, deadline_s - time.monotonic()))
         try:
-            if self._begun:
-                self._launcher.stop(deadline_s)
-            self._runtime.storage.close()
+            self._take_down(deadline_s)
         except Exception:
             log.exception("The embedded worker did not stop in order")
         else:
@@ -285,10 +283,17 @@ class _Life:
 
     def _take_jobs(self) -> None:
         version = check_redis(self._runtime.storage)
+        if self._launcher is None:
+            self._launcher = assemble(self._runtime, on_signal=lambda _: None, embedded=True)
         self._launcher.prepare()
         log_start(self._runtime, version)
         self._begun = True
         self._launcher.work()
+
+    def _take_down(self, deadline_s: float) -> None:
+        if self._launcher is not None:
+            self._launcher.stop(deadline_s)
+        self._runtime.storage.close()
 
     def _wait_for_redis(self) -> None:
         wait_s = 1.0
