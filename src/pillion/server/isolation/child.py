@@ -109,7 +109,11 @@ class Child:
     # -- what is done to it ------------------------------------------------------------------------
 
     def await_ready(self, watch: Watch, bell: Bell) -> None:
-        """Wait until it can take a job. Raises ChildNotStarted, and Shutdown if the thread is interrupted."""
+        """Wait until it can take a job.
+
+        Raises ChildNotStarted for what the next child would say as well, NotBegun if it was just this one that
+        ended, and Shutdown if the thread is interrupted.
+        """
         until_s = time.monotonic() + START_TIMEOUT_S
         while True:
             for frame in self.turn(bell, until_s):
@@ -120,7 +124,7 @@ class Child:
             if self.refused:
                 raise ChildNotStarted(self.refused)
             if self.end:
-                raise ChildNotStarted(f"the process that was to run the job ended as it was set up: {self.end}")
+                raise NotBegun(self.end)
             if watch.interrupted:
                 raise Shutdown
             if time.monotonic() >= until_s:

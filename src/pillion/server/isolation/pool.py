@@ -65,14 +65,18 @@ class Pool:
         end = ""
         with self._bell() as bell, watch.waiting(bell.ring):
             for _ in range(ATTEMPTS):
-                child = self._take(watch, bell)
                 try:
-                    return child.run(errand, watch, bell)
+                    return self._attempt(errand, watch, bell)
                 except NotBegun as exc:
                     end = exc.end
-                finally:
-                    self._give_back(child)
         raise ChildNotStarted(f"{ATTEMPTS} processes in a row ended before they began with the job; the last: {end}")
+
+    def _attempt(self, errand: Errand, watch: Watch, bell: Bell) -> None:
+        child = self._take(watch, bell)
+        try:
+            child.run(errand, watch, bell)
+        finally:
+            self._give_back(child)
 
     def quiet(self) -> None:
         """Have all that run look at whether the worker is stopping."""
@@ -164,6 +168,8 @@ class Pool:
                 self._forget(child)
             if not child.pid and not stem.proven:
                 self._drop(stem, at_once=not child.refused)
+            if child.end and stem.end:
+                raise NotBegun(f"{child.end} ({stem.end})") from None
             raise
         stem.proven = True
         log.debug("Child process %d started", child.pid)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from pillion.errors import ChildNotStarted
+from pillion.server.endings import describe_end
 from pillion.server.isolation.child import Child
 from pillion.server.isolation.frames import Kind, Line, encode
 
@@ -41,6 +42,12 @@ class Stem:
     def lives(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None
+
+    @property
+    def end(self) -> str:
+        """How it ended, "" while it lives."""
+        exit_code = self._process.poll()
+        return "" if exit_code is None else describe_end(exit_code)
 
     def child(self) -> Child:
         """Ask for a child; it says itself when it is ready. Raises ChildNotStarted. Of one thread at a time."""
