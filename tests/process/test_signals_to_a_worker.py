@@ -108,8 +108,8 @@ def test_the_thread_dump_shows_what_each_job_is_doing(pillion_run: Start, push: 
     run = pillion_run().wait_ready()
     push("Hold", "a")
     ledger.wait_for("start a")
-    run.signal("TTIN")
-    run.wait_log("wait_at(name)")
+    # It may still be on its way from saying so to where it waits.
+    wait_until(lambda: run.signal("TTIN") or "wait_at(name)" in run.log, "a dump with its place", lambda: run.log)
     assert "MainThread" in run.log
     assert "pillion.default.processor-1" in run.log
 
@@ -120,8 +120,8 @@ def test_the_thread_dump_works_while_a_shutdown_waits(pillion_run: Start, push: 
     ledger.wait_for("start a")
     run.signal("TERM")
     run.wait_log("Stopping (TERM): running jobs")
-    run.signal("TTIN", run.workers[0])
-    run.wait_log("wait_at(name)")
+    worker = run.workers[0]
+    wait_until(lambda: run.signal("TTIN", worker) or "wait_at(name)" in run.log, "a dump with its place")
     ledger.open("a")
     assert run.wait() == 0
 
