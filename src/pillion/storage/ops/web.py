@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from pillion.storage.ops.base import Arg, Op, call, command, raw
 from pillion.storage.ops.inspect import PROCESS_FIELDS, Fields
@@ -92,8 +92,7 @@ def _queue(name: bytes, size: int, bytes_: int, payload: bytes) -> QueueLook:
 # -- looking through sets and queues -----------------------------------------------------------------------
 
 
-@dataclass(slots=True, frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """An entry: where it was, and its payload, or its two ends if it is large: `tail` is empty in one that is whole.
 
     `rank` is counted in its own place, from the earliest or the latest, from what runs next or from the newest on.
@@ -123,8 +122,43 @@ class Seen:
 
 
 @dataclass(slots=True, frozen=True)
+class Run:
+    """Entries that follow each other, as Redis sent them. An entry is made when it is asked for: most never are.
+
+    A payload is bytes, or of a large one a list of its size, its beginning and its end. `scores` are empty in a queue.
+    """
+
+    key: str
+    rank: int
+    passed: int
+    size: int
+    ties: int
+    payloads: Sequence[Any]
+    scores: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+    def seen(self, index: int) -> Seen:
+        """The entry at this place of the run."""
+        payload = self.payloads[index]
+        size_bytes, head, tail = (len(payload), payload, b"") if isinstance(payload, bytes) else payload
+        score = float(self.scores[index]) if self.scores else None
+        where = (self.key, self.rank + index, self.passed, self.size)
+        return Seen(*where, score, self._ties(index), int(size_bytes), head, tail)
+
+    def _ties(self, index: int) -> int:
+        if not self.scores:
+            return 0
+        same = index
+        while same and self.scores[same - 1] == self.scores[index]:
+            same -= 1
+        return index - same + (self.ties if same == 0 else 0)
+
+
+@dataclass(slots=True, frozen=True)
 class Look:
-    """What one step has seen: `entries` of `looked_at`, from entry `begin` on, of `total` there are.
+    """What one step has seen: entries, in `runs`, of `looked_at`, from entry `begin` on, of `total` there are.
 
     It may have looked at fewer than it was asked to: where enough were found, and where entries are large. Of the
     entries with `last_score`, that of the one looked at last, `last_ties` were passed, it included.
@@ -134,9 +168,14 @@ class Look:
     begin: int
     looked_at: int
     wrong_keys: tuple[str, ...]
-    entries: tuple[Seen, ...]
     last_score: float | None
     last_ties: int
+    runs: tuple[Run, ...]
+
+    @property
+    def entries(self) -> Iterator[Seen]:
+        """The entries, one by one."""
+        return (run.seen(index) for run in self.runs for index in range(len(run)))
 
 
 def look(
@@ -156,22 +195,27 @@ def look(
     `where` are keys of lists and sorted sets, as if they were one; `keys.QUEUES` stands for all queues. Each of
     `texts` is given in all ways it may be written. `begin` and `direction` as in the script.
     """
-    ways: list[Arg] = [part for text in texts for part in (len(text), *text)]
+    ways: list[Arg] = []
+    for text in texts:
+        ways += [len(text), *text]
     limits = (skip, count, most, _LOOK_BYTES, whole_bytes, back_bytes, ENDS_BYTES)
     return call("web_look", tuple(where), (keys.queue(""), direction, *begin, *limits, *ways), _look)
 
 
 def _look(reply: Any) -> Look:
-    total, begin, looked_at, wrong, hits, score, ties = reply
-    entries = tuple(_seen(*nine) for nine in _groups(hits, 9))
+    total, begin, looked_at, wrong, score, ties, runs = reply
     last = float(score) if score else None
-    return Look(int(total), int(begin), int(looked_at), tuple(map(_text, wrong)), entries, last, int(ties))
+    return Look(
+        int(total), int(begin), int(looked_at), tuple(map(_text, wrong)), last, int(ties), tuple(map(_run, runs))
+    )
 
 
-def _seen(*parts: Any) -> Seen:
-    key, rank, passed, size, score, ties, bytes_, head, tail = parts
-    at_s = float(score) if score else None
-    return Seen(_text(key), int(rank), int(passed), int(size), at_s, int(ties), int(bytes_), head, tail)
+def _run(reply: Any) -> Run:
+    key, rank, passed, size, ties, flat = reply
+    name = _text(key)
+    is_queue = name.startswith(keys.queue(""))
+    payloads, scores = (flat, ()) if is_queue else (flat[::2], flat[1::2])
+    return Run(name, int(rank), int(passed), int(size), int(ties), payloads, scores)
 
 
 def digest(head: bytes, tail: bytes, size_bytes: int) -> str:

@@ -110,7 +110,9 @@ def _largest(
     raws: Sequence[RawGroups], redact: Redact, marks: Sequence[Mark]
 ) -> tuple[tuple[SetName, ErrorGroup], ...]:
     tables = [table(raw, redact, marks, most=_ERRORS) for raw in raws]
-    found = [(one.set_name, group) for one in tables for group in one.groups if group.error_class]
+    found: list[tuple[SetName, ErrorGroup]] = [
+        (one.set_name, group) for one in tables for group in one.groups if group.error_class
+    ]
     return tuple(sorted(found, key=lambda pair: -pair[1].count)[:_ERRORS])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final
 
 from pillion.api.plan import Plan, ask, ask_all
 from pillion.api.record import JobData
@@ -31,7 +31,7 @@ BUDGET: Final = 20_000
 BUDGET_UNSIFTED: Final = 5_000
 STEP: Final = 1_000
 
-_SET_OF: Final = {key: cast("SetName", name) for name, key in SETS.items()}
+_SET_OF: Final[dict[str, SetName]] = {key: name for name, key in SETS.items()}
 _STATE_OF: Final[dict[str, State]] = {keys.SCHEDULE: "scheduled", keys.RETRY: "retrying", keys.DEAD: "dead"}
 _CURSOR: Final = re.compile(r"s(-?[0-9.einf+-]{1,40}):([0-9]{1,15})|l([0-9]{1,15})|r([0-9]{1,15})")
 

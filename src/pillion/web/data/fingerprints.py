@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import Final
 
-_LOOKED_AT: Final = 300
+LOOKED_AT_CHARS: Final = 300
 
 # A UUID, an address or another long hexadecimal number, any other number: in this order, so that the whole of it goes.
 _VARYING: Final = re.compile(
@@ -20,7 +20,7 @@ _VARYING: Final = re.compile(
 
 def pattern_of(message: str) -> str:
     """The first line of a message, with `<n>` for numbers and `<id>` for what is hexadecimal."""
-    first = message[:_LOOKED_AT].split("\n", 1)[0].strip()
+    first = message[:LOOKED_AT_CHARS].split("\n", 1)[0].strip()
     return _VARYING.sub(lambda found: "<n>" if found["number"] else "<id>", first)
 
 

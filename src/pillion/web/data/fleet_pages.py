@@ -21,6 +21,7 @@ from pillion.web.data.models import (
     IterationFacts,
     Pager,
     Place,
+    Problem,
     QueuePage,
     QueueRow,
     QueuesPage,
@@ -59,7 +60,7 @@ def busy(source: Source, q: str, page: int, count: int, only: str, redact: Redac
     """Processes and running jobs; both by pages, the jobs that run longest first."""
     query, count = read_query(q), max(1, min(count, MOST_ROWS))
     overview, pulse, works = yield from together([source.overview(), source.pulse(), _ask_works(only)])
-    found, problems = [], []
+    found, problems = list[RunningEntry](), list[Problem]()
     for reply in works:
         if isinstance(reply, RedisError):
             problems.append(refused("running jobs", reply))
@@ -204,7 +205,7 @@ def queue(
         order="newest" if direction == "desc" else "next",
         search=_report(found, query),
         classes=_classes(sample),
-        sampled=len(sample.entries),
+        sampled=sum(map(len, sample.runs)),
         exists=exists,
         did_you_mean=() if exists else _close_names(name, overview),
         shown_all=everything,
@@ -222,7 +223,7 @@ def _sample_op(key: str) -> Any:
 def _classes(sample: web.Look) -> tuple[ClassShare, ...]:
     """Which classes are how much of what runs next."""
     counts = Counter(short(job_of(seen).display_class) for seen in sample.entries)
-    whole = len(sample.entries)
+    whole = counts.total()
     return tuple(ClassShare(label, count, count / whole) for label, count in counts.most_common(_SHOWN_CLASSES))
 
 

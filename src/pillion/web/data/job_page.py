@@ -6,6 +6,7 @@ looked for at once, in whole. Beside that everything is searched for the jid, as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +20,7 @@ from pillion.storage.ops.web import Look, RunningEntry, Works
 from pillion.web.data.audit_page import read_entry
 from pillion.web.data.finding import STEP, Hit, connected, visible_of
 from pillion.web.data.fleet_pages import iteration_facts, running_job, running_place
-from pillion.web.data.groups import LOOKED_AT, RawGroup, RawGroups, group_query
+from pillion.web.data.groups import FEW, RawGroup, RawGroups, group_query
 from pillion.web.data.job_details import args_of, extras_of, raw_of
 from pillion.web.data.models import AuditRow, JobPage, Place, SearchReport, SetName
 from pillion.web.data.overview import SETS, Overview
@@ -108,16 +109,19 @@ def _ask_near(asked: JobAsk) -> Plan[Look | RedisError | None]:
     """Where it was seen."""
     whole = _ALL_BYTES if asked.everything else _WHOLE_BYTES
     sizes: dict[str, Any] = {"most": 3, "texts": asked.texts, "whole_bytes": whole, "back_bytes": 3 * whole}
-    if asked.set_name is not None and asked.at is not None:
+    if asked.at is None:
+        return None
+    if asked.set_name is not None:
         begin: tuple[Any, str] = ("below", repr(float(asked.at)))
         op = web.look([SETS[asked.set_name]], "asc", begin=begin, count=_SAME_TIME, **sizes)
-        return (yield from ask(tolerant(op)))
-    if asked.place.startswith("queue:") and asked.at is not None:
+    elif asked.place.startswith("queue:") and math.isfinite(asked.at):
         first = max(0, int(asked.at) - 1 - _NEAR)
         name = asked.place.removeprefix("queue:")
         op = web.look([keys.queue(name)], "asc", begin=("rank", first), count=_NEAR + 50, **sizes)
-        return (yield from ask(tolerant(op)))
-    return None
+    else:
+        return None
+    found: Look | RedisError = yield from ask(tolerant(op))
+    return found
 
 
 def _ask_everywhere(asked: JobAsk) -> Plan[list[Look]]:
@@ -159,7 +163,7 @@ def _ask_groups(source: Source, asked: JobAsk) -> Plan[RawGroups | None]:
     """The groups of its set: how many fail alike."""
     if asked.set_name not in ("retries", "dead"):
         return None
-    return (yield from source.groups(asked.set_name, read_query(""), show_all, LOOKED_AT))
+    return (yield from source.groups(asked.set_name, read_query(""), show_all, FEW))
 
 
 # -- finding ---------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from pillion.api.metrics import JobMetrics, Metrics, MetricsResult
 from pillion.api.plan import Plan, ask_all, together
 from pillion.storage.ops import metrics as ops
 from pillion.web.data.cache import LONG_S, remembered
-from pillion.web.data.groups import LOOKED_AT, RawGroups, table
+from pillion.web.data.groups import FEW, RawGroups, table
 from pillion.web.data.models import Chart, ClassMetricsPage, ClassRow, Line, Mark, MetricsPage
 from pillion.web.data.query import read_query
 from pillion.web.data.redaction import Redact, show_all
@@ -30,7 +30,7 @@ from pillion.web.data.texts import short
 from pillion.wire import rollup
 
 # Minutes are kept for 8 hours, ten minutes for 72.
-PERIODS: Final[Mapping[str, dict[str, int]]] = {
+PERIODS: Final[Mapping[str, dict[str, Any]]] = {
     "1h": {"minutes": 60},
     "2h": {"minutes": 120},
     "4h": {"minutes": 240},
@@ -139,12 +139,20 @@ def _row(name: str, job: JobMetrics, answer: _Answer, counts: Sequence[int] | No
     )
 
 
-def _order(sort: str) -> Any:
+def _order(sort: str) -> Callable[[ClassRow], Any]:
     name = sort.removeprefix("-")
     if name == "name":
-        return lambda row: row.job_class
+        return _by_name
     of = {"runs": "runs", "failures": "failed", "average": "average_s"}.get(name, "total_s")
-    return lambda row: (-getattr(row, of), row.job_class)
+
+    def key(row: ClassRow) -> tuple[float, str]:
+        return -getattr(row, of), row.job_class
+
+    return key
+
+
+def _by_name(row: ClassRow) -> str:
+    return row.job_class
 
 
 def _lines(jobs: Mapping[str, JobMetrics], answer: _Answer, measure: str) -> list[Line]:
@@ -180,7 +188,7 @@ def metrics_job(source: Source, job_class: str, period: str, redact: Redact) -> 
         [
             source.overview(),
             _ask_class(source, job_class, period),
-            source.groups("retries", read_query(""), show_all, LOOKED_AT),
+            source.groups("retries", read_query(""), show_all, FEW),
             source.marks(),
         ]
     )

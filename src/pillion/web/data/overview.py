@@ -16,7 +16,7 @@ from pillion.errors import RedisError
 from pillion.features.health.thresholds import Thresholds
 from pillion.storage.ops import server, stats, web
 from pillion.storage.ops.base import Op, tolerant
-from pillion.web.data.models import CapsuleRow, Frame, Health, Problem, ProcessRow, QueueRow, Summary
+from pillion.web.data.models import CapsuleRow, Frame, Health, Problem, ProcessRow, QueueRow, SetName, Summary
 from pillion.web.data.partial import waiting_since
 from pillion.web.data.texts import clean, short
 from pillion.web.data.trends import Trends
@@ -27,7 +27,7 @@ LATE_AFTER_S: Final = 30.0
 # What waits longer than this is slow, where nobody said otherwise.
 WAIT_TARGET_S: Final = 60.0
 DEFAULT_QUEUE: Final = "default"
-SETS: Final = {"scheduled": keys.SCHEDULE, "retries": keys.RETRY, "dead": keys.DEAD}
+SETS: Final[dict[SetName, str]] = {"scheduled": keys.SCHEDULE, "retries": keys.RETRY, "dead": keys.DEAD}
 
 
 @dataclass(slots=True, frozen=True)

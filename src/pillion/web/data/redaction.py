@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pillion.api.display import ENCRYPTED
 from pillion.api.record import JobData
@@ -84,7 +84,7 @@ def _inside(value: Any) -> Any:
     if value is HIDDEN:
         return str(HIDDEN)
     if isinstance(value, list):
-        return [_inside(part) for part in cast("list[Any]", value)]
+        return [_inside(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, dict):
-        return {key: _inside(part) for key, part in cast("dict[Any, Any]", value).items()}
+        return {key: _inside(part) for key, part in value.items()}  # pyright: ignore[reportUnknownVariableType]
     return value

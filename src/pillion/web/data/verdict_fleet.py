@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from shlex import quote
 
-from pillion.web.data.models import QueueRow, Reason
+from pillion.web.data.models import Fact, QueueRow, Reason
 from pillion.web.data.overview import target_s
 from pillion.web.data.texts import short
 from pillion.web.data.verdict_facts import MOST_ALIKE, Facts, do, see, see_processes, see_queue
@@ -88,7 +88,7 @@ def _unserved(facts: Facts, queue: QueueRow) -> Reason:
 def _slow(facts: Facts, queue: QueueRow) -> Reason:
     name, target = short(queue.name), target_s(queue.name, facts.limits)
     text = f'Queue "{name}": the oldest job waits {duration(queue.wait_s)} (target {duration(target)})'
-    facts_of = {"queue": name, "size": queue.size, "wait_s": queue.wait_s, "target_s": target}
+    facts_of: dict[str, Fact] = {"queue": name, "size": queue.size, "wait_s": queue.wait_s, "target_s": target}
     return Reason(
         "fail" if queue.wait_s > 10 * target else "warn",
         "queue_slow",

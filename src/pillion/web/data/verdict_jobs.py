@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pillion.web.data.groups import RawGroup, deploy_before, group_query
-from pillion.web.data.models import Cure, Fact, Mark, Reason, SetName
+from pillion.web.data.models import Cure, Fact, Health, Mark, Reason, SetName
 from pillion.web.data.pulse import ClassPulse
 from pillion.web.data.texts import short
 from pillion.web.data.verdict_facts import MOST_ALIKE, Facts, do, see
@@ -26,7 +26,9 @@ _DAY_S: Final = 86_400
 
 def failing(facts: Facts) -> Iterator[Reason]:
     """Classes that fail much more than they did, and errors of which there are suddenly many."""
-    groups = [(raw.set_name, group) for raw in facts.groups for group in raw.groups if _is_burst(group, facts.now_s)]
+    groups: list[tuple[SetName, RawGroup]] = [
+        (raw.set_name, group) for raw in facts.groups for group in raw.groups if _is_burst(group, facts.now_s)
+    ]
     told: set[str] = set()
     worst = sorted(facts.pulse.classes, key=lambda one: -one.failed)
     for one in [one for one in worst if _is_failing(one)][:MOST_ALIKE]:
@@ -54,7 +56,7 @@ def _class_of(group: RawGroup) -> str:
 
 def _group_of(facts: Facts, name: str) -> tuple[SetName, RawGroup] | None:
     """The largest group of a class, in the retry set if it has one there."""
-    found = [
+    found: list[tuple[SetName, RawGroup]] = [
         (raw.set_name, group)
         for raw in facts.groups
         for group in raw.groups
@@ -84,14 +86,14 @@ def _failing_class(facts: Facts, one: ClassPulse, found: tuple[SetName, RawGroup
         values |= more
         cures, since = _cures(set_name, group), group.first_at
     cures = (*cures, see("see_class", "See its metrics", "metrics_job", job_class=one.name))
-    level = "fail" if one.share >= BAD_SHARE else "warn"
+    level: Health = "fail" if one.share >= BAD_SHARE else "warn"
     return Reason(level, "failing_class", f"{text}.", values, since=since, cures=cures, advice=_advice(values))
 
 
 def _burst(facts: Facts, set_name: SetName, group: RawGroup) -> Reason:
     words, values = _of_group(facts, group)
     text = f"{short(group.label)}: {words}."
-    level = "fail" if group.count >= BAD_JOBS else "warn"
+    level: Health = "fail" if group.count >= BAD_JOBS else "warn"
     cures = _cures(set_name, group)
     values = {"label": short(group.label), **values}
     return Reason(level, "errors_burst", text, values, since=group.first_at, cures=cures, advice=_advice(values))

@@ -213,7 +213,7 @@ class JobPage:
     """One job. `job` None: not found within the search; `search` says how far it went.
 
     `args` pretty, one per line; `raw` the payload as stored, redacted. `places`: all places where it was found, the
-    first is `job.place`. `same_error` is how many jobs of its set fail alike, of the newest 10,000 (None: no
+    first is `job.place`. `same_error` is how many jobs of its set fail alike, of 2,000 (None: no
     error). `usual_s` is the average of its class in the last hour. `audit`: what people did to this jid.
     """
 
