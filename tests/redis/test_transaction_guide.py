@@ -76,6 +76,38 @@ def test_the_guard_of_the_guide_names_the_line_of_the_page(said):
     assert said["caught"].startswith(f"{GUIDE}:{line}: a job is pushed while a transaction of a SQLAlchemy session")
 
 
+OUTBOX = """
+import json, sys
+from pathlib import Path
+from doc_examples import run_page
+
+class Patch:
+    def setitem(self, mapping, key, value):
+        mapping[key] = value
+
+names = run_page(Path(sys.argv[1]), Patch())
+with names["Session"](names["engine"]) as session:
+    print(session.get(names["Order"], 1).jid)
+"""
+
+
+def test_the_guide_on_the_outbox(redis_url, raw, tmp_path):
+    environ = {**os.environ, "REDIS_URL": redis_url, "PYTHONPATH": str(TESTS / "support")}
+
+    def run(*command):
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, check=False, env=environ, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    jid = run("-c", OUTBOX, str(GUIDE.with_name("outbox.md"))).strip()
+    assert run("-m", "pillion", "outbox", "sqlite:///shop.db", "--once") == "1 jobs pushed.\n"
+    ship, complete = (json.loads(each) for each in reversed(raw.lrange("queue:default", 0, -1)))
+    assert (ship["requires_intent"], ship["args"]) == (True, [1])
+    assert (complete["jid"], complete["args"]) == (jid, [1])
+
+
 def test_the_toml_of_the_guide_loads(tmp_path):
     block = GUIDE.read_text().split("```toml\n")[1].split("```")[0]
     (tmp_path / "pillion.toml").write_text(block)

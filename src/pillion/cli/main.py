@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "failures": ("pillion.cli.failures", "Show what fails, how often and since when."),
         "undo": ("pillion.cli.undo", "Put back what was deleted."),
         "processes": ("pillion.cli.processes", "List the worker processes; tell them to be quiet or to stop."),
+        "outbox": ("pillion.cli.outbox", "Push the jobs that applications have written into their database."),
         "web": ("pillion.cli.web", "Show the dashboard in the browser."),
         "doctor": ("pillion.cli.doctor", "Examine Redis, workers and queues, and say what to do."),
         "check": ("pillion.cli.check", "Check processes, queues or Redis: one line and an exit code, for cron."),

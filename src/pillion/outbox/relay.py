@@ -1,0 +1,66 @@
+"""Relay: moves committed jobs from the outbox into Redis.
+
+Design record. One transaction for each batch: take rows that nobody else has, push them in one round trip, delete them,
+commit. Whatever dies in between leaves the rows where they are, and the next relay pushes them: at least once, and
+after a death exactly there perhaps twice, with the same jid. Several relays can run: each takes other rows (Postgres),
+or waits for its turn (SQLite, where a write, even of nothing, takes the lock that a SELECT does not).
+
+A committed job is accepted, so limits of queues do not count here: what refuses work has to do so at `enqueue`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final
+
+from sqlalchemy import Connection, Engine, delete, select
+
+from pillion.client import Client
+from pillion.outbox.table import table
+from pillion.wire.codec import loads_job
+
+BATCH_SIZE: Final = 500
+LONGEST_PAUSE_S: Final = 30.0
+
+_log = logging.getLogger("pillion")
+
+
+class Relay:
+    """One relay. `client` is what it pushes with; its config should have no limits of queues."""
+
+    def __init__(self, engine: Engine, client: Client, *, batch_size: int = BATCH_SIZE) -> None:
+        self._engine = engine
+        self._client = client
+        self._batch_size = batch_size
+
+    def move(self) -> int:
+        """Push one batch and return how many jobs that were. Raises RedisError and what the database raises."""
+        with self._engine.begin() as connection:
+            rows = self._take(connection)
+            if rows:
+                self._client.push_prepared([loads_job(raw.encode()) for _, raw in rows], self._client.storage)
+                connection.execute(delete(table).where(table.c.id.in_([number for number, _ in rows])))
+        return len(rows)
+
+    def run(self, stop: threading.Event, poll_s: float = 1.0) -> None:
+        """Move what comes until `stop` is set, looking every `poll_s` seconds. Outages are logged and outlived."""
+        pause_s = poll_s
+        while not stop.is_set():
+            try:
+                moved = self.move()
+            except Exception as error:  # noqa: BLE001 -- whichever of the two is away: it will be back
+                _log.warning("The outbox waits %.0f s, as %s: %s", pause_s, type(error).__name__, error)
+                stop.wait(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                continue
+            pause_s = poll_s
+            if not moved:
+                stop.wait(poll_s)
+
+    def _take(self, connection: Connection) -> list[tuple[int, str]]:
+        if connection.dialect.name == "sqlite":
+            connection.execute(delete(table).where(table.c.id < 0))
+        is_job = table.c.payload.is_not(None)
+        query = select(table.c.id, table.c.payload).where(is_job).order_by(table.c.id).limit(self._batch_size)
+        return [(row.id, row.payload) for row in connection.execute(query.with_for_update(skip_locked=True))]
