@@ -410,9 +410,9 @@ def _defaults() -> dict[str, Any]:
 
 def _own(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _own(each) for key, each in cast("dict[Any, Any]", value).items()}
+        return {key: _own(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list):
-        return [*cast("list[Any]", value)]
+        return [*value]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, Capsule):
         chain = value.server_middleware
         return replace(value, queues=[*value.queues], server_middleware=None if chain is None else chain.copy())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from pillion.errors import JobArgumentError, PillionError
 from pillion.testing.drain import Drain, which
@@ -32,7 +32,7 @@ def perform_multiple(job: Any, args: Sequence[Any] = (), *, times: int = 3, drai
 def checked_args(args: object) -> Sequence[Any]:
     """`args`, if they are a list of arguments; raises JobArgumentError for a single one."""
     if isinstance(args, Sequence) and not isinstance(args, str | bytes | bytearray):
-        return cast("Sequence[Any]", args)
+        return args  # pyright: ignore[reportUnknownVariableType]
     raise JobArgumentError(
         f"args: expected the list of all arguments, as in the payload, got {args!r:.100}. "
         f"For a single argument write [{args!r:.100}]."

@@ -58,12 +58,12 @@ class Child:
         """The name its lines have."""
         return self.order.name
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send a signal to the process itself: a supervisor passes on what is meant for its workers."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
-    def signal_group(self, number: signal.Signals) -> None:
+    def send_to_group(self, number: signal.Signals) -> None:
         """Send a signal to the process and to all it has started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)

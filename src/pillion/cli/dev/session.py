@@ -76,8 +76,8 @@ class Session:
             watcher = self._make_watcher()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves the last of them
-                    signal.signal(number, lambda *_: self._events.put(self._stop))
-            self._printer.on_gone = lambda: self._events.put(self._stop)
+                    signal.signal(number, self._told_to_stop)
+            self._printer.on_gone = self._told_to_stop
             ready = stack.enter_context(ReadyLine(lambda: self._events.put(self._ready)))
             self._worker_environ = ready.environ
             self._minder = Minder()
@@ -129,7 +129,7 @@ class Session:
         self._minder.add(child)
 
     def _ended(self, child: Child) -> None:
-        child.signal_group(signal.SIGKILL)  # what it has started and left behind
+        child.send_to_group(signal.SIGKILL)  # what it has started and left behind
         del self._children[child.name]
         assert self._minder is not None
         self._minder.remove(child)
@@ -177,9 +177,13 @@ class Session:
             self._start(self._plan.worker)
         else:
             self._replacing = True
-            worker.signal(signal.SIGTERM)
+            worker.send(signal.SIGTERM)
 
     # -- the end -------------------------------------------------------------------------------------
+
+    def _told_to_stop(self, *_: object) -> None:
+        """By a signal, or as nobody reads any more."""
+        self._events.put(self._stop)
 
     def _stop(self) -> None:
         """The first time: running jobs get their moment. Once more: at once. Once more: kill."""
@@ -191,12 +195,12 @@ class Session:
             self._kill()
         for child in self._children.values():
             if child.name != WORKER:
-                child.signal_group(signal.SIGTERM if self._stops == 1 else signal.SIGKILL)
+                child.send_to_group(signal.SIGTERM if self._stops == 1 else signal.SIGKILL)
             else:
-                child.signal(signal.SIGTERM if self._stops == 1 else signal.SIGINT)
+                child.send(signal.SIGTERM if self._stops == 1 else signal.SIGINT)
 
     def _kill(self) -> None:
         self._kill_at_s = _NEVER_S
         for child in self._children.values():
             self._printer.complain(f"{child.name} does not end: killed")
-            child.signal_group(signal.SIGKILL)
+            child.send_to_group(signal.SIGKILL)
