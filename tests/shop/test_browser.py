@@ -1,14 +1,9 @@
-"""The shop in a real Chromium: what only a browser can say, and one order from the form to the last id.
-
-With SHOP_PHOTOS=docs/tutorial/images the pages are photographed for the tutorial on the way.
-"""
+"""The shop in a real Chromium: what only a browser can say, and one order from the form to the last id."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from playwright.sync_api import expect
+from shop_photos import photograph
 
 
 def fill(page, *, product="Flux Capacitor", quantity="1", email="pat@example.com", address="1 Main Street"):
@@ -17,13 +12,6 @@ def fill(page, *, product="Flux Capacitor", quantity="1", email="pat@example.com
     page.fill("input[name=quantity]", quantity)
     page.fill("input[name=email]", email)
     page.fill("textarea[name=address]", address)
-
-
-def photograph(page, name):
-    """Keep a picture of the page, if somebody wants pictures."""
-    folder = os.environ.get("SHOP_PHOTOS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def test_an_order_from_the_form_to_the_last_id(shop, visit):

@@ -5,10 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from shop_process import FINAL, LATER, SOON
-
-NO_BUG = "        outcome = services.payments()"
-BUG = f'        raise RuntimeError("a bug")\n{NO_BUG}'
+from shop_process import BUG, FINAL, LATER, NO_BUG, SOON
 
 
 class TestD2PermanentFailure:

@@ -28,6 +28,10 @@ from pillion.config import Config
 EXAMPLE = Path(__file__).parents[2] / "examples" / "order_shop"
 FINAL = ""
 
+# A mistake in the code of a job, and the code without it: for `Shop.edit("shop/jobs.py", NO_BUG, BUG)`.
+NO_BUG = "        outcome = services.payments()"
+BUG = f'        raise RuntimeError("a bug")\n{NO_BUG}'
+
 # Modules for `pillion run -r`. Retries that come at once, or not before the test is over:
 SOON = "retry_soon"
 LATER = "retry_later"
