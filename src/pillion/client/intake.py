@@ -192,7 +192,9 @@ class Intake:
 
     def says(self, item: object) -> bool | None:
         """What a push says about `transactional_push`: itself, its job, or the defaults; None for nothing."""
-        return _said(item, self._defaults(_job_of(item)[1]))
+        definition = _job_of(item)[1]
+        own = definition.own_options if definition is not None else {}
+        return _said(item, own if OPTION in own else self._config.default_job_options)
 
     def prepare_bulk(self, item: Mapping[str, Any], pool: object) -> list[Payload | None]:
         """As `prepare`, for all jobs of a `push_bulk`."""
