@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import threading
-import time
 
 import pytest
 from engine import until
@@ -369,15 +368,16 @@ def test_it_can_be_stopped_while_it_waits_for_redis(tmp_path, caplog):
         default.reset()
 
 
-def test_a_crash_of_redis_is_survived(own_redis: RedisProcess, gate):
+def test_a_crash_of_redis_is_survived(own_redis: RedisProcess, gate, caplog):
     gate.open.set()
+    caplog.set_level("INFO", "pillion")
     default.install(Config(redis=RedisConfig(url=own_redis.url)))
     try:
         with EmbeddedWorker():
             Hold.perform_async(1)
             take(gate.ended)
             own_redis.kill()
-            time.sleep(0.2)  # some of its threads find nobody there; nothing tells when
+            until(lambda: "RedisUnavailable" in caplog.text, "that it has noticed")
             own_redis.start()
             Hold.perform_async(2)
             take(gate.ended)
