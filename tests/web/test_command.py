@@ -12,6 +12,7 @@ import pytest
 from web_scene import QUEUE, fill
 
 LINK = re.compile(r"(http://\S+)/login\?token=(\S+)")
+WATCHDOG_S = 90
 SECRET = "a-secret-of-the-test-0123"
 
 
@@ -56,7 +57,7 @@ def start(redis_url, raw, tmp_path):
 
 def test_the_link_lets_in_and_a_button_works(start, raw):
     web = start()
-    with httpx.Client(base_url=web.url) as browser:
+    with httpx.Client(base_url=web.url, timeout=WATCHDOG_S) as browser:
         assert browser.get("/").status_code == 401
         assert browser.get(f"/login?token={web.token}", follow_redirects=True).status_code == 200
         assert QUEUE in browser.get("/queues").text
@@ -64,13 +65,13 @@ def test_the_link_lets_in_and_a_button_works(start, raw):
         assert answer.status_code == 303
         assert raw.smembers("paused") == {QUEUE.encode()}
         assert browser.post(f"/queues/{QUEUE}/resume").status_code == 403
-        assert httpx.get(f"{web.url}/login?token={web.token}").status_code == 401
+        assert httpx.get(f"{web.url}/login?token={web.token}", timeout=WATCHDOG_S).status_code == 401
 
 
 def test_it_listens_on_this_machine_under_this_machines_name(start):
     web = start()
     assert web.url.startswith("http://127.0.0.1:")
-    answer = httpx.get(web.url, headers={"host": "evil.test"})
+    answer = httpx.get(web.url, headers={"host": "evil.test"}, timeout=WATCHDOG_S)
     assert answer.status_code == 403
 
 
@@ -87,7 +88,9 @@ def test_term_ends_it_quietly(start):
 
 def test_read_only(start, raw):
     web = start("--read-only", PILLION_WEB_TOKEN=SECRET)
-    answer = httpx.post(f"{web.url}/api/v1/queues/{QUEUE}:pause", headers={"authorization": f"Bearer {SECRET}"})
+    answer = httpx.post(
+        f"{web.url}/api/v1/queues/{QUEUE}:pause", headers={"authorization": f"Bearer {SECRET}"}, timeout=WATCHDOG_S
+    )
     assert (answer.status_code, answer.json()["detail"]) == (405, "This dashboard is read-only.")
     assert not raw.exists("paused")
 
@@ -95,13 +98,13 @@ def test_read_only(start, raw):
 def test_a_role(start):
     web = start("--role", "viewer", PILLION_WEB_TOKEN=SECRET)
     headers = {"authorization": f"Bearer {SECRET}"}
-    assert httpx.get(f"{web.url}/api/v1/stats", headers=headers).status_code == 200
-    assert httpx.post(f"{web.url}/api/v1/queues/{QUEUE}:pause", headers=headers).status_code == 403
+    assert httpx.get(f"{web.url}/api/v1/stats", headers=headers, timeout=WATCHDOG_S).status_code == 200
+    assert httpx.post(f"{web.url}/api/v1/queues/{QUEUE}:pause", headers=headers, timeout=WATCHDOG_S).status_code == 403
 
 
 def test_two_on_one_machine_do_not_log_each_other_out(start):
     first, second = start(), start()
-    with httpx.Client() as browser:
+    with httpx.Client(timeout=WATCHDOG_S) as browser:
         for web in (first, second):
             browser.get(f"{web.url}/login?token={web.token}")
         for web in (first, second):
@@ -141,8 +144,8 @@ def test_an_outage_while_it_starts_does_not_stop_it(own_redis, tmp_path):
     web = Web(own_redis.url, tmp_path, PILLION_WEB_TOKEN=SECRET)
     try:
         headers = {"authorization": f"Bearer {SECRET}"}
-        assert httpx.get(f"{web.url}/queues", headers=headers).status_code == 503
+        assert httpx.get(f"{web.url}/queues", headers=headers, timeout=WATCHDOG_S).status_code == 503
         own_redis.start()
-        assert httpx.get(f"{web.url}/queues", headers=headers).status_code == 200
+        assert httpx.get(f"{web.url}/queues", headers=headers, timeout=WATCHDOG_S).status_code == 200
     finally:
         web.end(signal.SIGKILL)

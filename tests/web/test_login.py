@@ -190,9 +190,11 @@ class TestLink:
     def link(self, **options):
         self.told = []
         self.now_s = 0.0
-        return TokenLink(
-            User("me", "admin"), cookie="session", announce=self.told.append, clock=lambda: self.now_s, **options
+        link = TokenLink(
+            User("me", "admin"), cookie="session", tell=self.told.append, clock=lambda: self.now_s, **options
         )
+        link.announce()
+        return link
 
     def client(self, dash, link):
         return dash(auth=link, hosts=[HOST]).client("")

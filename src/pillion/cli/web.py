@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pillion.errors import ConfigError
 
 if TYPE_CHECKING:
     from pillion.web.app import Dashboard
+    from pillion.web.security.token_link import TokenLink
 
 TOKEN_VARIABLE: Final = "PILLION_WEB_TOKEN"  # noqa: S105 - the name of a variable
 _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - to tell where we listen, not to listen there
@@ -50,10 +52,9 @@ def command(*, host: str, port: int, config_file: str | None, environment: str |
       pillion web -C config.yml -e production
     """
     _check_extra()
-    with _listen(host, port) as listener:
-        dashboard = _dashboard(Place.of(listener), config_file, environment, **options)
-        with suppress(KeyboardInterrupt):
-            _serve(dashboard, listener)
+    with suppress(KeyboardInterrupt), _listen(host, port) as listener:
+        dashboard, link = _dashboard(Place.of(listener), config_file, environment, **options)
+        _serve(dashboard, listener, link.announce)
 
 
 @dataclass(slots=True, frozen=True)
@@ -105,7 +106,7 @@ def _dashboard(
     role: Any,
     hosts: tuple[str, ...],
     public_origin: str | None,
-) -> Dashboard:
+) -> tuple[Dashboard, TokenLink]:
     from pillion.settings.sources import load_config
     from pillion.web.app import app
     from pillion.web.security.auth import User
@@ -115,17 +116,17 @@ def _dashboard(
     config = load_config({"config": config_file, "environment": environment}, cwd=Path.cwd()).config
     tell_if_embedded(config)
 
-    def announce(token: str) -> None:
+    def tell(token: str) -> None:
         click.echo(f"The dashboard, for once: {place.url(hosts)}/login?token={token}")
 
     link = TokenLink(
         User("pillion web", role),
         # Browsers share cookies between ports: each dashboard has one of its own.
         cookie=f"pillion_session_{place.port}",
-        announce=announce,
+        tell=tell,
         fixed=os.environ.get(TOKEN_VARIABLE) or None,
     )
-    return app(
+    dashboard = app(
         auth=link,
         read_only=read_only,
         environment=config.environment,
@@ -133,10 +134,11 @@ def _dashboard(
         public_origin=public_origin,
         config=config,
     )
+    return dashboard, link
 
 
-def _serve(dashboard: Dashboard, listener: socket.socket) -> None:
-    """Until Ctrl-C or TERM."""
+def _serve(dashboard: Dashboard, listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Until Ctrl-C or TERM. `announce` is called before the first request is answered."""
     import uvicorn
 
     settings = uvicorn.Config(
@@ -149,4 +151,6 @@ def _serve(dashboard: Dashboard, listener: socket.socket) -> None:
         ws="none",
         timeout_graceful_shutdown=_END_WITHIN_S,
     )
-    uvicorn.Server(settings).run(sockets=[listener])
+    server = uvicorn.Server(settings)
+    announce()
+    server.run(sockets=[listener])

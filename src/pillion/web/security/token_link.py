@@ -17,7 +17,7 @@ from pillion.web.security.auth import User, Visitor
 _LEAST_FIXED: Final = 20
 _SESSIONS: Final = 100
 # A link that was used already is opened again: a new one is printed, but not for every try of a stranger.
-_REPRINT_AFTER_S: Final = 10.0
+_RETELL_AFTER_S: Final = 10.0
 
 
 class TokenLink:
@@ -25,8 +25,8 @@ class TokenLink:
 
     Parameters: `user` is who comes in. `cookie` is the cookie's name: it must differ between ports, as browsers
     share cookies among them. `fixed` is a secret of at least 20 characters that works as often as one likes, in the
-    link and as a bearer token. `announce` is called with each new token; `clock` is seconds that only grow.
-    Raises ConfigError for a `fixed` that is too short. Safe to use from several threads.
+    link and as a bearer token. `tell` is called with each token that a link may have; `clock` is seconds that only
+    grow. Raises ConfigError for a `fixed` that is too short. Safe to use from several threads.
     """
 
     challenge = 'Bearer realm="pillion"'
@@ -37,19 +37,22 @@ class TokenLink:
         user: User,
         *,
         cookie: str,
-        announce: Callable[[str], None],
+        tell: Callable[[str], None],
         fixed: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if fixed is not None and len(fixed) < _LEAST_FIXED:
             raise ConfigError("token", f"{_LEAST_FIXED} characters or more", f"{len(fixed)} characters")
         self.user, self.cookie = user, cookie
-        self._announce, self._fixed, self._clock = announce, fixed, clock
+        self._tell, self._fixed, self._clock = tell, fixed, clock
         self._lock = threading.Lock()
-        self._token = ""
+        self._token = secrets.token_urlsafe(32)
         self._sessions: dict[bytes, None] = {}
-        self._announced_at_s = clock()
-        self._renew()
+        self._told_at_s = clock()
+
+    def announce(self) -> None:
+        """Tell the first token: somebody listens now."""
+        self._tell(self._token)
 
     @property
     def role(self) -> Role:
@@ -74,7 +77,7 @@ class TokenLink:
                 self._renew_later()
                 return None
             if once:
-                self._renew(quiet=True)
+                self._token = secrets.token_urlsafe(32)
             session = secrets.token_urlsafe(32)
             self._sessions[_digest(session)] = None
             while len(self._sessions) > _SESSIONS:
@@ -83,14 +86,10 @@ class TokenLink:
 
     def _renew_later(self) -> None:
         now_s = self._clock()
-        if now_s - self._announced_at_s >= _REPRINT_AFTER_S:
-            self._announced_at_s = now_s
-            self._renew()
-
-    def _renew(self, *, quiet: bool = False) -> None:
-        self._token = secrets.token_urlsafe(32)
-        if not quiet:
-            self._announce(self._token)
+        if now_s - self._told_at_s >= _RETELL_AFTER_S:
+            self._told_at_s = now_s
+            self._token = secrets.token_urlsafe(32)
+            self._tell(self._token)
 
 
 def _digest(session: str) -> bytes:
