@@ -319,7 +319,7 @@ def test_the_tiles_count_runs_and_failures_by_minutes(scene: Scene) -> None:
         count_runs(scene.fleet, "A", minute, ran=8, failed=2)
     vitals = {vital.name: vital for vital in scene.data.dashboard().vitals}
     assert (vitals["throughput"].value, vitals["failures"].value) == (10.0, 2.0)
-    assert vitals["throughput"].chart.lines[0].values[-4:] == (10.0, 10.0, 10.0, 0.0)
+    assert vitals["throughput"].chart.lines[0].values[-4:] == (0.0, 10.0, 10.0, 10.0)
 
 
 def test_failed_jobs_of_old_sidekiq_have_times_too(scene: Scene, raw: redis.Redis) -> None:

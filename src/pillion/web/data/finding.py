@@ -29,7 +29,7 @@ MOST_HITS: Final = 100
 BUDGET: Final = 20_000
 # Where Redis can leave nothing out, every entry travels and is read here.
 BUDGET_UNSIFTED: Final = 5_000
-STEP: Final = 1_000
+STEP: Final = 500
 
 _SET_OF: Final[dict[str, SetName]] = {key: name for name, key in SETS.items()}
 _STATE_OF: Final[dict[str, State]] = {keys.SCHEDULE: "scheduled", keys.RETRY: "retrying", keys.DEAD: "dead"}

@@ -18,7 +18,7 @@ from pillion.storage.ops import audit, iteration, web
 from pillion.storage.ops.base import Op, tolerant
 from pillion.storage.ops.web import Look, RunningEntry, Works
 from pillion.web.data.audit_page import read_entry
-from pillion.web.data.finding import STEP, Hit, connected, visible_of
+from pillion.web.data.finding import STEP, Hit, visible_of
 from pillion.web.data.fleet_pages import iteration_facts, running_job, running_place
 from pillion.web.data.groups import FEW, RawGroup, RawGroups, group_query
 from pillion.web.data.job_details import args_of, extras_of, raw_of
@@ -180,7 +180,7 @@ def _near(look: Look | RedisError | None, asked: JobAsk, redact: Redact) -> list
 
 
 def _anywhere(looks: Sequence[Look], asked: JobAsk, redact: Redact) -> list[_Spotted]:
-    return [one for look in connected(looks) for one in _spotted_in(look, asked, redact, "desc")]
+    return [one for look in looks for one in _spotted_in(look, asked, redact, "desc")]
 
 
 def _spotted_in(look: Look, asked: JobAsk, redact: Redact, direction: Any) -> list[_Spotted]:
@@ -214,7 +214,7 @@ def _distinct(spotted: Sequence[_Spotted]) -> list[_Spotted]:
 
 
 def _nowhere(asked: JobAsk, overview: Overview, looks: Sequence[Look], log: tuple[AuditRow, ...]) -> JobPage:
-    searched = sum(look.looked_at for look in connected(looks)) if looks else 0
+    searched = sum(look.looked_at for look in looks)
     total = looks[0].total if looks else 0
     report = SearchReport(asked.jid, (("jid", short(asked.jid)),), searched, total)
     return JobPage(overview.frame(), short(asked.jid), search=report, audit=log)

@@ -58,9 +58,14 @@ class _Answer:
     read_at: float
 
     @property
+    def buckets(self) -> tuple[str, ...]:
+        """The buckets that are over, oldest first: in the one that runs, every line would fall."""
+        return self.result.buckets[:-1]
+
+    @property
     def times(self) -> tuple[float, ...]:
-        """When the buckets begin, oldest first."""
-        return tuple(rollup.read_label(bucket) or 0.0 for bucket in self.result.buckets)
+        """When they begin."""
+        return tuple(rollup.read_label(bucket) or 0.0 for bucket in self.buckets)
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -69,7 +74,7 @@ class _Answer:
 
     def chart(self, lines: Sequence[Line]) -> Chart:
         """A chart of the whole period."""
-        by = factor(len(self.result.buckets))
+        by = factor(len(self.buckets))
         return Chart(first_of_each(self.times, by), self.result.granularity_s * by, tuple(lines), self.marks)
 
 
@@ -126,7 +131,7 @@ def _ask_histograms(source: Source, period: str) -> Plan[Mapping[str, list[int]]
 
 
 def _row(name: str, job: JobMetrics, answer: _Answer, counts: Sequence[int] | None) -> ClassRow:
-    buckets = answer.result.buckets
+    buckets = answer.buckets
     return ClassRow(
         job_class=name,
         runs=int(job.totals["p"]),
@@ -157,7 +162,7 @@ def _by_name(row: ClassRow) -> str:
 
 def _lines(jobs: Mapping[str, JobMetrics], answer: _Answer, measure: str) -> list[Line]:
     """The five largest classes, and all others together."""
-    metric, buckets = MEASURES[measure], answer.result.buckets
+    metric, buckets = MEASURES[measure], answer.buckets
     by = factor(len(buckets))
     ranked = sorted(jobs.items(), key=lambda pair: (-_size(pair[1], measure), pair[0]))
     lines = [Line(short(name, 80), _values(job, buckets, by, measure)) for name, job in ranked[:_LINES]]
@@ -193,8 +198,8 @@ def metrics_job(source: Source, job_class: str, period: str, redact: Redact) -> 
         ]
     )
     (job,) = answer.result.job_results.values()
-    buckets = answer.result.buckets
-    counts = summed(merged_histograms(job, buckets, 1)) if job.hist else None
+    buckets = answer.buckets
+    counts = summed(merged_histograms(job, answer.result.buckets, 1)) if job.hist else None
     return ClassMetricsPage(
         frame=overview.frame(),
         job_class=job_class,
@@ -223,14 +228,14 @@ def _ask_class(source: Source, job_class: str, period: str) -> Plan[_Answer]:
 
 
 def _runs_chart(job: JobMetrics, answer: _Answer) -> Chart:
-    buckets = answer.result.buckets
+    buckets = answer.buckets
     by = factor(len(buckets))
     runs, failed = (merged(dense(job.series[metric], buckets), by) for metric in ("p", "f"))
     return answer.chart([Line("runs", runs), Line("failed", failed)])
 
 
 def _times_chart(job: JobMetrics, answer: _Answer) -> Chart:
-    buckets = answer.result.buckets
+    buckets = answer.buckets
     by = factor(len(buckets))
     lines = [Line("average", averages(job, buckets, by))]
     if job.hist:

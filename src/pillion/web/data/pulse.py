@@ -57,8 +57,8 @@ class Pulse:
     marks: tuple[Mark, ...]
 
     def chart(self, name: str, values: Sequence[float | None]) -> Chart:
-        """A chart of one line over this hour."""
-        return Chart(self.times, 60.0, (Line(name, tuple(values)),), self.marks)
+        """A chart of one line over this hour, without the minute that is not over."""
+        return Chart(self.times[:-1], 60.0, (Line(name, tuple(values[:-1])),), self.marks)
 
 
 def ask_pulse(fleet: Fleet) -> Plan[Pulse]:
