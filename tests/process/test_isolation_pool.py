@@ -19,7 +19,7 @@ from pillion.server.isolation.door import processors
 
 APP = """+
 import asyncio, logging, sys
-from pillion import configure_server, current_context, context
+from pillion import CurrentAttributes, configure_server, current_context, context, persist
 from pillion.errors import Postponed
 from sentinel_error import SentinelError
 
@@ -97,6 +97,14 @@ def configure(config):
     config.server_middleware.add(setting)
     config.server_middleware.add(other)
     note("block", config.tag, config.timeout_s)
+
+class Current(CurrentAttributes):
+    tenant: str = "public"
+
+persist(Current)
+
+class Tenant(Job):
+    def perform(self): note("tenant", Current.tenant)
 
 class Middleware(Job):
     def perform(self): note("perform", os.getpid())
@@ -281,6 +289,13 @@ def test_only_middleware_that_asks_for_it_runs_in_the_child(scene):
     middleware, perform = scene.ledger.lines[-2:]
     assert middleware.split()[0] == "middleware"
     assert middleware.split()[1] == perform.split()[1]
+
+
+def test_current_attributes_hold_in_the_child_and_not_in_its_next_job(scene):
+    scene = scene(APP)
+    scene.run("Tenant", cattr={"tenant": "acme"})
+    scene.run("Tenant")
+    assert [line for line in scene.ledger.lines if line.startswith("tenant")] == ["tenant acme", "tenant public"]
 
 
 def test_the_settings_of_the_worker_are_those_of_the_app_in_the_child(scene):

@@ -14,6 +14,11 @@ import pytest
 from isolation_scene import kill, wait_gone
 from worker_process import clean_environment, wait_until, write_app
 
+from pillion.api.fleet import Fleet
+from pillion.api.iterations import Iterations
+from pillion.api.progress import Progress
+from pillion.config import Config
+
 APP = """+
 from pillion import IterableJob, context
 from pillion.iterable import sequence
@@ -53,6 +58,7 @@ class March(IterableJob, execution="process"):
     def each_iteration(self, n, count):
         note("item", n)
         if n == 50:
+            self.progress(n, count)
             sign("march")
             wait_at("march")
 """
@@ -86,6 +92,68 @@ def test_kill_9_of_the_worker_loses_nothing_and_leaves_nobody_behind(pillion_run
     run.wait_gone()
     assert (ledger.count("end a"), ledger.count("end b")) == (1, 1)
     assert raw.get("stat:processed") == b"2"
+
+
+WAITS_AT_THE_START = """
+from pillion import configure_server
+
+@configure_server
+def configure(config):
+    config.on("child_start", lambda: (sign("setup"), wait_at("setup")))
+"""
+
+KILLS_THE_WORKER = """
+from pillion.server.isolation.frames import Kind
+from pillion.server.zygote.servant import Servant
+
+said = Servant._say
+
+def say(self, kind, body=b""):
+    said(self, kind, body)
+    if kind == Kind.{when} and not is_open("killed"):
+        from ledger import FOLDER
+        (FOLDER / "gate-killed").touch()
+        zygote = os.getppid()
+        with open(f"/proc/{{zygote}}/stat") as file:
+            worker = int(file.read().rpartition(")")[2].split()[1])
+        os.kill(worker, signal.SIGKILL)
+
+Servant._say = say
+class Near(Note, execution="process"): pass
+"""
+
+
+@pytest.mark.drill
+def test_kill_9_of_the_worker_while_a_child_is_set_up(pillion_run, push, ledger):
+    run = pillion_run(app=APP + WAITS_AT_THE_START).wait_ready()
+    push("Far", "a")
+    ledger.wait_for("start setup")
+    child = ledger.pid_of("setup")
+    zygote = parent_of(child)
+    kill(worker_of(run))
+    wait_gone(child, zygote)
+    ledger.open("setup")
+    ledger.wait_for("start a")
+    ledger.open("a")
+    ledger.wait_for("end a")
+    assert run.stop() == 0
+    assert ledger.count("end a") == 1
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("when", ["BEGUN", "DONE"])
+def test_kill_9_of_the_worker_by_its_own_child(pillion_run, push, ledger, raw, when):
+    run = pillion_run(app=APP + KILLS_THE_WORKER.format(when=when)).wait_ready()
+    push("Near", "ran")
+    run.wait_log("died, signal SIGKILL")
+    push("Near", "next")
+    ledger.wait_for("next")
+    ledger.wait_for("ran")
+    wait_until(lambda: not raw.keys("*inflight*") and not raw.llen("queue:default"), "the end of all jobs")
+    assert run.stop() == 0
+    run.wait_gone()
+    assert ledger.count("ran") <= 2
+    assert ledger.count("next") == 1
 
 
 @pytest.mark.drill
@@ -223,6 +291,20 @@ def test_an_iterable_job_in_a_child_stops_between_two_items_and_goes_on_there(pi
     assert again.stop() == 0
     items = [int(line.split()[1]) for line in ledger.lines if line.startswith("item")]
     assert items in ([*range(100)], [*range(51), 50, *range(51, 100)])
+
+
+def test_progress_and_cancellation_reach_through_to_a_child(pillion_run, push, ledger, redis_url):
+    run = pillion_run(app=APP).wait_ready()
+    jid = push("March", 100)
+    ledger.wait_for("start march")
+    fleet = Fleet(Config(redis=redis_url))
+    assert wait_until(lambda: Progress(fleet=fleet).get(jid), "the progress") == 50.0
+    Iterations(fleet=fleet).cancel(jid)
+    ledger.open("march")
+    run.wait_log("INFO: done")
+    fleet.close()
+    assert run.stop() == 0
+    assert ledger.count("item 99") == 0
 
 
 def test_a_worker_without_such_jobs_has_no_child(pillion_run, push, ledger):

@@ -258,6 +258,8 @@ class _Save:
 
 
 class _Load:
+    runs_in_child = True  # for jobs with execution="process": context variables do not cross
+
     def __init__(self, slots: list[_Slot]) -> None:
         self._slots = slots
 
