@@ -46,7 +46,8 @@ class Refusal(Exception):
     """Ends a request. `detail` is an English sentence that says what to do; `headers` go with the answer."""
 
     def __init__(self, kind: Kind, detail: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
-        self.kind, self.detail, self.headers = kind, detail, headers
+        self.kind: Kind = kind
+        self.detail, self.headers = detail, headers
         super().__init__(detail)
 
     @property

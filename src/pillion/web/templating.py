@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,16 +26,7 @@ class Templates:
     """
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
-        loaders = [FileSystemLoader(folder) for folder in (FOLDER, *folders)]
-        self._environment = Environment(
-            loader=ChoiceLoader(loaders),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.globals["charts"] = charts
+        self._environment = _environment(FOLDER, *folders)
 
     def render(
         self,
@@ -57,3 +49,19 @@ class Templates:
             languages=languages,
             fragment=fragment,
         )
+
+
+@cache
+def _environment(*folders: Path) -> Environment:
+    """Nothing in it changes, and compiling the templates takes longer than all else that a dashboard does at its start."""
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    drawing: Any = charts
+    environment.globals["charts"] = drawing
+    return environment

@@ -29,8 +29,9 @@ class Threads:
     async def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function that blocks in one of the threads, with the context variables of the caller."""
         loop = asyncio.get_running_loop()
-        call: Callable[[], R] = partial(contextvars.copy_context().run, _call, partial(function, *args, **kwargs))
-        return await loop.run_in_executor(self._pool(), call)
+        context = contextvars.copy_context()
+        call = partial(function, *args, **kwargs)
+        return await loop.run_in_executor(self._pool(), lambda: context.run(_call, call))
 
     def start(self, function: Callable[..., Any], /, *args: Any) -> None:
         """Let a function run in a thread of its own, which the end of the process does not wait for."""

@@ -52,8 +52,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="replace").decode()  # half a surrogate pair cannot be written
     if isinstance(value, Sequence):
-        several: Sequence[Any] = value
-        return [plain(item) for item in several]
+        return [plain(item) for item in cast("Any", value)]
     return value
 
 

@@ -39,7 +39,7 @@ class User:
     role: Role
 
     def __post_init__(self) -> None:
-        name: object = self.name
+        name = cast("object", self.name)
         if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
             raise ConfigError("User.name", f"a text of 1 to {_LONGEST_NAME} characters", name)
         if self.role not in get_args(Role):
