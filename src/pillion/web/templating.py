@@ -53,7 +53,7 @@ class Templates:
 
 @cache
 def _environment(*folders: Path) -> Environment:
-    """Nothing in it changes, and compiling the templates takes longer than all else that a dashboard does at its start."""
+    """Nothing in it changes; compiling the templates takes longer than all else at the start of a dashboard."""
     environment = Environment(
         loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
         autoescape=True,
