@@ -218,15 +218,15 @@ class TestIntents:
         worker.start()
 
     def test_a_committed_intent_lets_the_job_run_and_is_deleted(self, engine, worker, ran, Meant, Note):
-        self.require(worker, engine)
         with Session(engine) as session, session.begin():
             outbox.enqueue(session, Meant, ["a"])
+        self.require(worker, engine)
         until(lambda: ran == ["a"] and rows(engine) == 0)
         Note.perform_async("b")
         until(lambda: ran == ["a", "b"])
 
     def test_a_job_without_its_intent_is_discarded_with_a_line(self, engine, worker, ran, Meant, raw, caplog):
-        self.require(worker, engine, wait_s=0.001)
+        self.require(worker, engine, wait_s=0.0)
         with caplog.at_level(logging.WARNING, "pillion"), Session(engine) as session:
             jid = outbox.enqueue(session, Meant, ["a"])
             session.rollback()
@@ -248,9 +248,9 @@ class TestIntents:
         until(lambda: ran == ["a"] and rows(engine) == 0)
 
     def test_a_job_that_fails_keeps_its_intent_for_the_retry(self, engine, worker, ran, Meant, raw):
-        self.require(worker, engine)
         with Session(engine) as session, session.begin():
             outbox.enqueue(session, Meant, ["fail"])
+        self.require(worker, engine)
         until(lambda: raw.zcard("retry") == 1)
         assert rows(engine) == 1
 

@@ -10,11 +10,13 @@ from typing import Any
 import django
 from django.conf import settings
 from django.db import connections, models
+from django.db.backends.signals import connection_created
 from own_home import OwnHome
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 ALIAS = "orders"  # a database of its own, whatever other tests have set up
+PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=OFF")  # a writer does not keep readers out
 
 
 class Base(DeclarativeBase):
@@ -70,27 +72,26 @@ def sqlite_engine(path: Path, begin: str = "BEGIN") -> Any:
 
 def _hand_over(connection: Any, record: Any) -> None:
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")  # a writer does not keep readers out
-    connection.execute("PRAGMA synchronous=OFF")
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
 
 
 def sqlite_settings(path: Path) -> dict[str, Any]:
     """The settings of Django for a SQLite file."""
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(path),
-        "OPTIONS": {
-            "timeout": 60,
-            "transaction_mode": "IMMEDIATE",  # else two that have read cannot both go on to write
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF",
-        },
-    }
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path), "OPTIONS": {"timeout": 60}}
+
+
+def _tune(sender: Any, connection: Any, **_: Any) -> None:
+    if connection.vendor == "sqlite":
+        for pragma in PRAGMAS:
+            connection.connection.execute(pragma)
 
 
 @contextlib.contextmanager
 def django_database(database: dict[str, Any], alias: str = ALIAS) -> Iterator[None]:
     """`database` is the Django database `alias`, with an empty table of Purchases."""
     connections.databases[alias] = connections.configure_settings({"default": {}, alias: database})[alias]
+    connection_created.connect(_tune)
     try:
         with connections[alias].schema_editor() as editor:
             editor.create_model(Purchase)
