@@ -31,6 +31,7 @@ function morph(from, to) {
     const key = keyOf(node)
     const same = key ? keyed.get(key) : at && !keyOf(at) && at.nodeName === node.nodeName ? at : null
     if (!same || same.nodeName !== node.nodeName) { from.insertBefore(document.importNode(node, true), at); continue }
+    keyed.delete(key)
     if (same === at) at = at.nextSibling
     else from.insertBefore(same, at)
     if (node.nodeType === 1) morph(same, node)
