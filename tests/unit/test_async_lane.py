@@ -16,7 +16,14 @@ import pytest
 from pillion.errors import ConfigError, Shutdown
 from pillion.server.aside import Aside
 from pillion.server.lane import Lane, new_loop
-from pillion.server.loop_watch import LATE_S, LOOK_EVERY_S, OVERSLEPT_S, Verdict, judge
+from pillion.server.loop_watch import (
+    LATE_S,
+    LOOK_EVERY_S,
+    OVERSLEPT_S,
+    Verdict,
+    judge,
+    waited_for_processor_s,
+)
 from pillion.server.task_dump import NAMED, TaskView, describe_tasks, stack_of
 from pillion.server.time_limit import within
 
@@ -284,19 +291,24 @@ def test_a_loop_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("answered", "waits_s", "slept_s", "verdict"),
+    ("answered", "slept_s", "held_s", "verdict"),
     [
-        (True, 10.0, LOOK_EVERY_S, Verdict.ALIVE),
-        (False, LATE_S, LOOK_EVERY_S, Verdict.WAIT),
-        (False, LATE_S + 0.001, LOOK_EVERY_S, Verdict.STUCK),
-        (False, 10.0, LOOK_EVERY_S + OVERSLEPT_S + 0.001, Verdict.UNFAIR),
+        (True, LOOK_EVERY_S, 10.0, Verdict.ALIVE),
+        (False, LOOK_EVERY_S, LATE_S, Verdict.WAIT),
+        (False, LOOK_EVERY_S, LATE_S + 0.001, Verdict.STUCK),
+        (False, LOOK_EVERY_S + OVERSLEPT_S + 0.001, 10.0, Verdict.UNFAIR),
         (True, 10.0, 10.0, Verdict.ALIVE),
     ],
 )
-def test_a_loop_is_stuck_if_it_did_not_answer_a_watch_that_was_awake(
-    *, answered: bool, waits_s: float, slept_s: float, verdict: Verdict
+def test_a_loop_is_stuck_if_it_stays_in_one_task_while_the_watch_is_awake(
+    *, answered: bool, slept_s: float, held_s: float, verdict: Verdict
 ) -> None:
-    assert judge(answered=answered, waits_s=waits_s, slept_s=slept_s) is verdict
+    assert judge(answered=answered, slept_s=slept_s, held_s=held_s) is verdict
+
+
+def test_time_that_a_thread_waits_for_a_processor_is_known_or_counts_as_none() -> None:
+    assert waited_for_processor_s(threading.get_native_id()) >= 0.0
+    assert waited_for_processor_s(2**22 + 1) == 0.0
 
 
 def reports(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -339,6 +351,18 @@ def test_a_task_of_a_job_that_blocks_is_found_too(lane: Lane, caplog: pytest.Log
 
     ride(lane, parent, "Parent").wait()
     assert "child" in reports(caplog)[0]
+
+
+def test_a_loop_with_much_to_do_blames_none_of_its_tasks(lane: Lane, caplog: pytest.LogCaptureFixture) -> None:
+    """Together they hold it up for a second, but none of them does."""
+
+    async def short() -> None:
+        time.sleep(0.02)  # noqa: ASYNC251 - it blocks, for less than is too long
+
+    trips = [ride(lane, short, f"Short{n}") for n in range(50)]
+    for trip in trips:
+        trip.wait()
+    assert reports(caplog) == []
 
 
 def test_a_loop_that_waits_is_not_reported(lane: Lane, caplog: pytest.LogCaptureFixture) -> None:

@@ -172,7 +172,9 @@ class Lane:
                 self._thread = threading.Thread(target=self._live, args=(loop, begun), name="pillion.loop", daemon=True)
                 self._thread.start()
                 begun.wait()
-                self._watch = LoopWatch(loop, self._thread, lambda: bool(self._riding), self._running)
+                self._watch = LoopWatch(
+                    loop, self._thread, lambda: bool(self._riding), lambda task: self._view(task).name
+                )
                 self._loop = loop
             return self._loop
 
@@ -195,12 +197,6 @@ class Lane:
         finally:
             asyncio.set_event_loop(None)
             loop.close()  # also on a task that does not let itself be cancelled: asyncio will say so
-
-    def _running(self) -> str | None:
-        """Whose code the loop is in just now: the name of a job class, or of a coroutine; None: in no task."""
-        loop = self._loop
-        task = asyncio.current_task(loop) if loop is not None else None
-        return None if task is None else self._view(task).name
 
     def _view(self, task: asyncio.Task[Any]) -> TaskView:
         ride = self._riding.get(task)
