@@ -118,13 +118,15 @@ class Capsule:
 class RedisConfig:
     """How to reach Redis. `url=None` means: environment, and without that the embedded server.
 
-    `timeout_s` bounds connect, read and write; `pool_timeout_s` the wait for a free connection.
+    `timeout_s` bounds connect, read and write, `connect_timeout_s` connect alone if it is given; `pool_timeout_s`
+    the wait for a free connection.
     `sentinels` are "host:port" strings; `master_name` is the service they watch.
     """
 
     url: str | None = field(default=None, repr=False)  # it may have a password in it
     pool_size: int = 10
     timeout_s: float = 3.0
+    connect_timeout_s: float | None = None
     pool_timeout_s: float = 1.0
     db: int | None = None
     username: str | None = None

@@ -266,6 +266,7 @@ def _sentinel(value: object, where: str) -> str:
 _REDIS_ALIASES = {
     "timeout": "timeout_s",
     "network_timeout": "timeout_s",
+    "connect_timeout": "connect_timeout_s",
     "pool_timeout": "pool_timeout_s",
     "size": "pool_size",
     "name": "master_name",
@@ -274,6 +275,7 @@ _REDIS_ALIASES = {
 _REDIS_READERS: Mapping[str, Reader] = {
     "pool_size": whole(1),
     "timeout_s": seconds,
+    "connect_timeout_s": seconds,
     "pool_timeout_s": seconds,
     "db": whole(0),
     "ssl": mapping,

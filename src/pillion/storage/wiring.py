@@ -197,7 +197,7 @@ def common_options(target: Target, config: RedisConfig) -> Options:
         "username": target.username,
         "password": target.password,
         "socket_timeout": config.timeout_s,
-        "socket_connect_timeout": config.timeout_s,
+        "socket_connect_timeout": config.timeout_s if config.connect_timeout_s is None else config.connect_timeout_s,
         "health_check_interval": 0,
         "protocol": 2,
     }
@@ -215,7 +215,7 @@ def sentinel_options(target: Target, config: RedisConfig) -> Options:
         "username": target.sentinel_username,
         "password": target.sentinel_password,
         "socket_timeout": config.timeout_s,
-        "socket_connect_timeout": config.timeout_s,
+        "socket_connect_timeout": config.timeout_s if config.connect_timeout_s is None else config.connect_timeout_s,
         "protocol": 2,
     }
     return options | ({"ssl": True} | ssl_options(target) if target.tls else {})
