@@ -24,6 +24,7 @@ from pillion.web.threads import SIZE, Threads
 
 # Short, so that a page says soon that Redis is away; workers have their own connections and timeouts.
 TIMEOUT_S: Final = 2.0
+CONNECT_TIMEOUT_S: Final = 1.0
 LOGIN: Final = Route(
     name="login", method="GET", path="/login", kind="file", role=None, summary="Comes in by the link of pillion web"
 )
@@ -52,7 +53,9 @@ class WebFleet(Fleet):
             if self._storage is None:
                 target = resolve_url(config.redis, os.environ, config.embedded_data_dir)
                 # One more than threads: an operation on many jobs has its own.
-                settings = replace(config.redis, timeout_s=TIMEOUT_S, pool_size=SIZE + 2)
+                settings = replace(
+                    config.redis, timeout_s=TIMEOUT_S, connect_timeout_s=CONNECT_TIMEOUT_S, pool_size=SIZE + 2
+                )
                 self._storage = open_target(target, settings)
             return self._storage
 
