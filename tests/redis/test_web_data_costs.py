@@ -55,9 +55,9 @@ def test_what_is_sent_is_what_is_said(scene: Scene, raw: redis.Redis, name: str)
     scene.later(61)
     raw.config_resetstat()
     _all_of(call(*given))
-    sent = {command.removeprefix("cmdstat_").upper().replace("|", " ") for command in raw.info("commandstats")}
-    sent -= {"INFO", "CONFIG RESETSTAT", "SELECT", "CLIENT SETINFO", "HELLO", "CLIENT SETNAME", "COMMAND"}
-    assert sent <= set(vars(Looking)[name].cost.commands)
+    sent = {command.removeprefix("cmdstat_").upper().partition("|")[0] for command in raw.info("commandstats")}
+    said = {command.partition(" ")[0] for command in vars(Looking)[name].cost.commands}
+    assert sent - {"INFO", "CONFIG", "SELECT", "CLIENT", "HELLO", "COMMAND"} <= said
 
 
 def _all_of(found: Any) -> None:
