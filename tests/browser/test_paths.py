@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-PILLION = [sys.executable, "-m", "pillion"]
+PROGRAMS = {"pillion": [sys.executable, "-m", "pillion"], "python": [sys.executable]}
 
 
 @pytest.fixture
@@ -19,11 +20,10 @@ def shell(tmp_path, redis_url):
     started = []
 
     def start(command):
-        words = command.split()
-        assert words[0] == "pillion"
+        name, *words = shlex.split(command)
         environ = os.environ | {"REDIS_URL": redis_url}
         process = subprocess.Popen(
-            [*PILLION, *words[1:]], cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [*PROGRAMS[name], *words], cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         started.append(process)
         return process
