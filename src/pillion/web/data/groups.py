@@ -33,7 +33,7 @@ from pillion.wire.timestamps import to_seconds
 LOOKED_AT: Final = 10_000
 # Where groups are beside the point of a page.
 FEW: Final = 2_000
-MOST_GROUPS: Final = 50
+MOST_GROUPS: Final = 30  # with more, the page is larger than 100 KB
 HOURS: Final = 24
 _STEP: Final = 500
 # Larger payloads travel as their ends: ten thousand of them must not be a hundred megabytes.
