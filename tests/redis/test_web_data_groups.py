@@ -131,3 +131,9 @@ def test_a_filter_keeps_the_groups_that_fit(scene: Scene, raw: redis.Redis) -> N
     assert [group.label for group in page.groups.groups] == ["B"]
     assert page.search is not None
     assert page.search.words == (("class", "B"),)
+
+
+def test_windows_of_time_are_told_apart(scene: Scene, raw: redis.Redis) -> None:
+    raw.zadd("retry", {failed("old", "Old", failed_at=NOW_MS - 5 * 3_600_000): 1.0, failed("new", "New"): 2.0})
+    found = {window: len(scene.data.retries(window=window).groups.groups) for window in ("1h", "24h", "", "1h")}
+    assert found == {"1h": 1, "24h": 2, "": 2}

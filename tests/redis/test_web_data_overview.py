@@ -84,6 +84,19 @@ def test_a_listed_process_without_a_record_is_not_shown(scene: Scene, raw: redis
     assert scene.data.busy().processes == ()
 
 
+def test_a_process_that_died_is_remembered_for_a_quarter_of_an_hour(scene: Scene, raw: redis.Redis) -> None:
+    add_process(raw)
+    raw.sadd("processes", "gone:1:a")
+    assert scene.data.busy().lost == ("gone:1:a",)
+    raw.srem("processes", "gone:1:a")
+    scene.later(14 * 60)
+    raw.hset(WEB, "beat", scene.clock.now_s)
+    (found,) = scene.data.health().reasons
+    assert (found.code, found.facts["count"], found.since) == ("lost_processes", 1, NOW_S)
+    scene.later(61)
+    assert scene.data.busy().lost == ()
+
+
 def test_of_versions_the_one_that_differs_is_marked(scene: Scene, raw: redis.Redis) -> None:
     for number in range(3):
         add_process(raw, f"w{number}:1:a", version="8.1.7" if number else "8.0.0")

@@ -28,7 +28,7 @@ from pillion.web.data.bulk_record import Record, ask_record, load, outdated
 from pillion.web.data.counting import Counted, ask_count
 from pillion.web.data.models import BulkReport, SetName
 from pillion.web.data.overview import SETS
-from pillion.web.data.query import Query, after, failed_since, read_query
+from pillion.web.data.query import Query, after, read_query
 from pillion.web.data.redaction import Redact
 from pillion.web.data.source import Source
 from pillion.web.data.visible import Visible
@@ -222,7 +222,7 @@ def checked_action(set_name: SetName, action: str) -> None:
 def filter_of(set_name: SetName, q: str, since_at: float | None, cutoff_at: float) -> Query:
     """The jobs that a filter means, of those that were there at the cutoff."""
     query = read_query(q).also(lambda job: _was_there(job, set_name, cutoff_at))
-    return query if since_at is None else query.also(failed_since(since_at))
+    return query if since_at is None else query.failed_since(since_at)
 
 
 def _was_there(job: Visible, set_name: SetName, cutoff_at: float) -> bool:

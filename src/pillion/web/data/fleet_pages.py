@@ -82,6 +82,7 @@ def busy(source: Source, q: str, page: int, count: int, only: str, redact: Redac
         rss_bytes=sum(process.rss_bytes or 0 for process in processes),
         quiet=sum(process.is_quiet for process in processes),
         late=sum(process.is_late for process in processes),
+        lost=tuple(short(identity) for identity, _ in overview.lost),
     )
 
 

@@ -16,6 +16,7 @@ from pillion.errors import RedisError
 from pillion.features.health.thresholds import Thresholds
 from pillion.storage.ops import server, stats, web
 from pillion.storage.ops.base import Op, tolerant
+from pillion.web.data.lost import Lost
 from pillion.web.data.models import CapsuleRow, Frame, Health, Problem, ProcessRow, QueueRow, SetName, Summary
 from pillion.web.data.partial import waiting_since
 from pillion.web.data.texts import clean, short
@@ -32,7 +33,10 @@ SETS: Final[dict[SetName, str]] = {"scheduled": keys.SCHEDULE, "retries": keys.R
 
 @dataclass(slots=True, frozen=True)
 class Overview:
-    """What the first look at a fleet says. `processes` are those that live; `sizes` is set name to size."""
+    """What the first look at a fleet says. `processes` are those that live; `sizes` is set name to size.
+
+    `lost` are those that died lately: identity, and when that was seen.
+    """
 
     taken_at: float
     summary: Summary
@@ -42,6 +46,7 @@ class Overview:
     sizes: Mapping[str, int]
     problems: tuple[Problem, ...]
     redis_version: str
+    lost: tuple[tuple[str, float], ...] = ()
 
     def frame(self, problems: Sequence[Problem] = ()) -> Frame:
         """What every page has."""
@@ -61,17 +66,23 @@ class Overview:
         return next((queue for queue in self.queues if queue.name == name), empty)
 
 
-def ask_overview(now_s: float, trends: Trends, limits: Thresholds) -> Plan[Overview]:
+def ask_overview(now_s: float, trends: Trends, limits: Thresholds, lost: Lost) -> Plan[Overview]:
     """Ask for it, in one round trip. `trends` takes the sizes as a sample."""
     names = (keys.STAT_PROCESSED, keys.STAT_FAILED)
     counters: list[Op[Any]] = [tolerant(stats.total(key)) for key in names]
     sizes: list[Op[Any]] = [tolerant(stats.job_set_size(key)) for key in SETS.values()]
     survey, who, *numbers = yield from ask_all([web.survey(), tolerant(server.who()), *counters, *sizes])
-    return read_overview(survey, numbers, _version(who), now_s, trends, limits)
+    return read_overview(survey, numbers, _version(who), now_s, trends, limits, lost)
 
 
 def read_overview(
-    survey: web.Survey, numbers: Sequence[Any], redis_version: str, now_s: float, trends: Trends, limits: Thresholds
+    survey: web.Survey,
+    numbers: Sequence[Any],
+    redis_version: str,
+    now_s: float,
+    trends: Trends,
+    limits: Thresholds,
+    lost: Lost,
 ) -> Overview:
     """What was answered, in rows. `numbers`: processed, failed, sizes of the three sets; each may be a RedisError."""
     problems = [wrong_key(key) for key in survey.wrong_keys]
@@ -94,10 +105,11 @@ def read_overview(
         default_wait_s=next((queue.wait_s for queue in queues if queue.name == DEFAULT_QUEUE), 0.0),
     )
     _sample(trends, now_s, summary, queues)
+    gone = lost.note(now_s, [name for name, fields in survey.processes if "info" not in fields])
     sizes = {"scheduled": scheduled, "retries": retries, "dead": dead}
     rows = tuple(_with_trend(queue, trends, now_s) for queue in queues)
     hidden = survey.known_queues - len(queues)
-    return Overview(now_s, summary, processes, rows, hidden, sizes, tuple(problems), redis_version)
+    return Overview(now_s, summary, processes, rows, hidden, sizes, tuple(problems), redis_version, gone)
 
 
 def _version(info: Any) -> str:

@@ -10,7 +10,7 @@ import json
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pillion.web.data.visible import Visible
@@ -41,7 +41,7 @@ class Query:
 
     `words` are its parts as they are shown, `texts` what must occur in the stored bytes (each in the ways it may be
     written): necessary, not sufficient. `misread` are parts that mean nothing, each with a sentence. `checks` say
-    what is meant; `jid` is set if one was asked for.
+    what is meant; `since_at`: only jobs that failed at this time or later (epoch s).
     """
 
     text: str
@@ -49,7 +49,7 @@ class Query:
     texts: tuple[tuple[bytes, ...], ...] = ()
     checks: tuple[Check, ...] = ()
     misread: tuple[str, ...] = ()
-    jid: str = ""
+    since_at: float | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -62,7 +62,11 @@ class Query:
 
     def also(self, check: Check) -> Query:
         """The same with one more condition."""
-        return Query(self.text, self.words, self.texts, (*self.checks, check), self.misread, self.jid)
+        return replace(self, checks=(*self.checks, check))
+
+    def failed_since(self, since_at: float) -> Query:
+        """The same, of jobs that failed last at this time or later."""
+        return replace(self.also(failed_since(since_at)), since_at=since_at)
 
 
 @dataclass(slots=True)
@@ -71,7 +75,6 @@ class _Reading:
     texts: list[tuple[bytes, ...]] = field(default_factory=list[tuple[bytes, ...]])
     checks: list[Check] = field(default_factory=list[Check])
     misread: list[str] = field(default_factory=list[str])
-    jid: str = ""
 
     def add(self, name: str, value: str, check: Check, *, is_stored: bool = True) -> None:
         """Note a part; `is_stored`: its text occurs in the stored bytes of every job that is meant."""
@@ -90,7 +93,7 @@ def read_query(text: str) -> Query:
             found.misread.append(f"Only the first {MOST_WORDS} words count.")
             break
         _read_word(part, found)
-    return Query(text, tuple(found.words), tuple(found.texts), tuple(found.checks), tuple(found.misread), found.jid)
+    return Query(text, tuple(found.words), tuple(found.texts), tuple(found.checks), tuple(found.misread))
 
 
 def _read_word(part: re.Match[str], found: _Reading) -> None:
@@ -99,7 +102,6 @@ def _read_word(part: re.Match[str], found: _Reading) -> None:
     if name in ("try", "tries"):
         _read_tries(sign, value, found)
     elif name == "jid" and sign == ":":
-        found.jid = value
         found.add(name, value, lambda job: job.job.jid == value)
     elif name == "group" and sign == ":":
         found.add(name, value, lambda job: job.fingerprint == value, is_stored=False)

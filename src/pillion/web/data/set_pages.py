@@ -17,7 +17,7 @@ from pillion.web.data.finding import MOST_ROWS, Found, ask_found, ask_page
 from pillion.web.data.groups import LOOKED_AT, RawGroups, table
 from pillion.web.data.models import Chart, DeadRule, GroupTable, Line, Pager, Problem, ScheduleFacts, SetName, SetPage
 from pillion.web.data.overview import SETS, wrong_key
-from pillion.web.data.query import Query, after, failed_since, read_query
+from pillion.web.data.query import Query, after, read_query
 from pillion.web.data.redaction import Redact
 from pillion.web.data.source import Source
 
@@ -43,7 +43,7 @@ class SetAsk:
 def read_filter(q: str, window: str, now_s: float) -> Query:
     """A filter with its window of time."""
     query, since = read_query(q), after(now_s, window)
-    return query if since is None else query.also(failed_since(since))
+    return query if since is None else query.failed_since(since)
 
 
 def set_page(source: Source, set_name: SetName, asked: SetAsk, redact: Redact) -> Plan[SetPage]:

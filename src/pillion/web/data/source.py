@@ -11,6 +11,7 @@ from pillion.api.redis_info import RedisSnapshot
 from pillion.features.health.thresholds import Thresholds
 from pillion.web.data.cache import LONG_S, SHORT_S, Cache, remembered
 from pillion.web.data.groups import RawGroups, ask_groups
+from pillion.web.data.lost import Lost
 from pillion.web.data.models import Mark, SetName
 from pillion.web.data.overview import Overview, ask_overview
 from pillion.web.data.pulse import Pulse, ask_marks, ask_pulse, ask_redis
@@ -26,7 +27,8 @@ _MANY: Final = 1000
 class Source:
     """One Redis, and what is remembered of it: answers for a second, samples of sizes for an hour.
 
-    `redact` is what may be shown to those of whom nothing else is said. `classes` are those that the metrics had
+    `lost` remembers processes
+    that died. `redact` is what may be shown to those of whom nothing else is said. `classes` are those that the metrics had
     last: their histograms can be asked for in the same round trip the next time.
     """
 
@@ -36,6 +38,7 @@ class Source:
     cache: Cache
     trends: Trends = field(default_factory=Trends)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    lost: Lost = field(default_factory=Lost)
 
     @property
     def now_s(self) -> float:
@@ -45,7 +48,7 @@ class Source:
     def overview(self) -> Plan[Overview]:
         """Processes, queues, the bar on top."""
         return remembered(
-            self.cache, "overview", lambda: ask_overview(self.now_s, self.trends, self.limits), ttl_s=SHORT_S
+            self.cache, "overview", lambda: ask_overview(self.now_s, self.trends, self.limits, self.lost), ttl_s=SHORT_S
         )
 
     def pulse(self) -> Plan[Pulse]:
@@ -62,7 +65,7 @@ class Source:
 
     def groups(self, set_name: SetName, query: Query, redact: Redact, most: int) -> Plan[RawGroups]:
         """Error groups. Which jobs fit a filter depends on what may be seen of them."""
-        key = ("groups", set_name, query.text, len(query.checks), redact, most)
+        key = ("groups", set_name, query.text, query.since_at, redact, most)
         return remembered(
             self.cache,
             key,

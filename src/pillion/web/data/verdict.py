@@ -9,6 +9,7 @@ Each reason has a `code` with `facts` for the locales, and cures (c):
     queue_paused_full   queue, size, wait_s                        c resume, see_queue
     more_queues         count, size                                c see_queues
     late_processes      count, identity                            c see_processes
+    lost_processes      count, identity, ago_s                     c see_processes
     overdue             count                                      c see_scheduled, see_processes
     failing_class       label, failed_share, before_share or None, failed, runs, and if an error is known error, jobs,
                         first_at, and after a deploy: deploy, after_deploy_s

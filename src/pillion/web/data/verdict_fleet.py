@@ -149,6 +149,27 @@ def late_processes(facts: Facts) -> Iterator[Reason]:
     )
 
 
+def lost_processes(facts: Facts) -> Iterator[Reason]:
+    """Processes that died without saying goodbye."""
+    lost = facts.overview.lost
+    if not lost:
+        return
+    name, at_s = short(lost[0][0]), lost[0][1]
+    more = "" if len(lost) == 1 else f" and {counted(len(lost) - 1, 'other')}"
+    yield Reason(
+        "warn",
+        "lost_processes",
+        f"{name}{more} died {duration(facts.now_s - at_s)} ago, without saying goodbye.",
+        {"count": len(lost), "identity": name, "ago_s": facts.now_s - at_s},
+        since=lost[-1][1],
+        cures=(see_processes(),),
+        advice=(
+            "Killed for its memory? Look into the log of its machine: dmesg, or that of its container.",
+            "The jobs it had are given back to their queues within a minute or two.",
+        ),
+    )
+
+
 def overdue(facts: Facts) -> Iterator[Reason]:
     """The schedule stands still."""
     if not facts.overdue or not facts.overview.processes:
@@ -166,4 +187,4 @@ def overdue(facts: Facts) -> Iterator[Reason]:
     )
 
 
-FLEET_RULES = (no_workers, all_quiet, queues, late_processes, overdue)
+FLEET_RULES = (no_workers, all_quiet, queues, late_processes, lost_processes, overdue)

@@ -73,7 +73,10 @@ class DashboardPage:
 
 @dataclass(slots=True, frozen=True)
 class BusyPage:
-    """Processes and running jobs. `only` is "", "jobs" or "processes". `query` filters the jobs."""
+    """Processes and running jobs. `only` is "", "jobs" or "processes". `query` filters the jobs.
+
+    `lost`: processes that died in the last 15 minutes, as far as this dashboard has seen it.
+    """
 
     frame: Frame
     processes: tuple[ProcessRow, ...]
@@ -85,6 +88,7 @@ class BusyPage:
     rss_bytes: int = 0
     quiet: int = 0
     late: int = 0
+    lost: tuple[str, ...] = ()
 
     @property
     def used_share(self) -> float | None:
