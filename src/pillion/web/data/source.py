@@ -27,9 +27,8 @@ _MANY: Final = 1000
 class Source:
     """One Redis, and what is remembered of it: answers for a second, samples of sizes for an hour.
 
-    `lost` remembers processes
-    that died. `redact` is what may be shown to those of whom nothing else is said. `classes` are those that the metrics had
-    last: their histograms can be asked for in the same round trip the next time.
+    `lost` remembers processes that died. `redact` is what may be shown to those of whom nothing else is said.
+    `classes` are those that the metrics had last: their histograms can be asked for in the same round trip then.
     """
 
     fleet: Fleet
