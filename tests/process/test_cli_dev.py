@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 import termios
@@ -272,20 +273,26 @@ class Terminal:
 
     def wait_for(self, text: str) -> None:
         while text not in self.text:
-            try:
-                self.text += os.read(self._keys, 4096).decode(errors="replace")
-            except OSError:
+            if not self._look():
                 pytest.fail(f"it ended before it showed {text!r}:\n{self.text}")
 
     def press(self, keys: bytes) -> None:
         os.write(self._keys, keys)
 
     def wait(self) -> int:
-        while True:
-            try:
-                self.text += os.read(self._keys, 4096).decode(errors="replace")
-            except OSError:  # nobody has the terminal open any more
-                return self._process.wait(WATCHDOG_S)
+        while self._look():
+            pass
+        return self._process.wait(WATCHDOG_S)
+
+    def _look(self) -> bool:
+        """Take in what it shows next; False if nobody has the terminal open any more."""
+        if not select.select([self._keys], [], [], WATCHDOG_S)[0]:
+            pytest.fail(f"it has shown nothing new for {WATCHDOG_S:.0f} s:\n{self.text}")
+        try:
+            self.text += os.read(self._keys, 4096).decode(errors="replace")
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         self._process.kill()
