@@ -25,14 +25,27 @@ def engine(storage: Storage) -> Iterator[Engine]:
     engine.stop(0.0)
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is interrupted may take its time to end: a stop waits for it, and the machine may be slow."""
+    monkeypatch.setattr("pillion.server.manager.INTERRUPT_GRACE_S", WATCHDOG_S)
+
+
 def begun(engine: Engine, raw: redis.Redis, perform: Any, *, count: int = 1, **options: Any) -> list[bytes]:
     """Start the engine with so many jobs of that `perform`; returns them once all run."""
+    inside = threading.Semaphore(0)
+
+    async def noted() -> None:
+        inside.release()
+        await perform()
+
     engine.config.concurrency = max(count, 2)
-    engine.job("Run", perform, is_async=True, **options)
+    engine.job("Run", noted, is_async=True, **options)
     jobs = [payload("Run", jid=f"{n:024d}") for n in range(count)]
     raw.lpush("queue:default", *jobs)
     engine.start()
-    until(lambda: engine.manager is not None and engine.manager.busy() == count)
+    for _ in range(count):
+        assert inside.acquire(timeout=WATCHDOG_S)
     return jobs
 
 
@@ -203,8 +216,11 @@ def test_a_job_that_blocks_the_loop_does_not_stop_the_stop(
 def test_at_the_deadline_sync_and_async_jobs_are_interrupted_side_by_side(engine: Engine, raw: redis.Redis) -> None:
     seen: list[str] = []
 
+    inside = threading.Semaphore(0)
+
     def endless() -> None:
         try:
+            inside.release()
             while True:
                 time.sleep(0.001)
         except Shutdown:
@@ -213,6 +229,7 @@ def test_at_the_deadline_sync_and_async_jobs_are_interrupted_side_by_side(engine
 
     async def patient() -> None:
         try:
+            inside.release()
             await forever()
         finally:
             seen.append("task")
@@ -222,7 +239,8 @@ def test_at_the_deadline_sync_and_async_jobs_are_interrupted_side_by_side(engine
     engine.job("Patient", patient, is_async=True)
     raw.lpush("queue:default", *[payload("Endless"), payload("Patient")] * 4)
     engine.start()
-    until(lambda: engine.manager is not None and engine.manager.busy() == 8)
+    for _ in range(8):
+        assert inside.acquire(timeout=WATCHDOG_S)
     engine.stop(within_s=0.05)
     assert sorted(seen) == ["task"] * 4 + ["thread"] * 4
     assert raw.llen("queue:default") == 8
@@ -233,8 +251,8 @@ def test_an_async_function_behind_a_plain_wrapper_is_interrupted_too(engine: Eng
     entered, seen = threading.Event(), []
 
     async def inner() -> None:
-        entered.set()
         try:
+            entered.set()
             await forever()
         finally:
             seen.append("cancelled")

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pillion.definition.execution import THREAD, combined
+from pillion.definition.execution import PROCESS, THREAD, combined
 from pillion.definition.run import FunctionRun, RunContext
 from pillion.definition.signature import Signature
-from pillion.definition.time_limit import check_time_limit
+from pillion.definition.time_limit import TIMEOUT_S, check_time_limit
 from pillion.errors import ConfigError, InvalidJob, UnknownJobClass
 
 # What every job has unless something says otherwise (behaviour.md 2), in the order of the wire.
@@ -32,8 +32,8 @@ class JobDefinition:
     `own_options` are wire keys, declared on the job or its bases; `options` has Sidekiq's defaults
     under them. `minimum` and `maximum` (of `signature`) say how many positions it takes.
     `retry_in(count, exc, payload)` and `on_exhausted(payload, exc)` are None unless declared.
-    `is_abstract` marks a base class, which can be neither pushed nor found. `runs_in_thread` says that a worker
-    just calls `perform`: it is known in advance, as it is asked for each job.
+    `is_abstract` marks a base class, which can be neither pushed nor found. What is asked for each job is known in
+    advance: `runs_in_thread` (a worker just calls `perform`), `is_isolated`, and `time_limit_s`, None: none.
     """
 
     __slots__ = (
@@ -42,11 +42,13 @@ class JobDefinition:
         "factory",
         "is_abstract",
         "is_async",
+        "is_isolated",
         "on_exhausted",
         "perform",
         "retry_in",
         "runs_in_thread",
         "signature",
+        "time_limit_s",
         "transient_exceptions",
         "wire_name",
     )
@@ -61,6 +63,8 @@ class JobDefinition:
         self.is_async = False
         self.is_abstract = False
         self.runs_in_thread = True
+        self.is_isolated = False
+        self.time_limit_s: float | None = None
         self.retry_in: RetryIn | None = None
         self.on_exhausted: OnExhausted | None = None
         self.transient_exceptions: Sequence[type[BaseException] | str] = ()
@@ -103,8 +107,10 @@ class JobDefinition:
         self.refresh()
 
     def refresh(self) -> None:
-        """Work out `runs_in_thread` anew, also for the subclasses that follow the options of this one."""
-        self.runs_in_thread = not self.is_async and self.execution == THREAD
+        """Work out anew what is known in advance, also for the subclasses that follow the options of this one."""
+        self.is_isolated = self.execution == PROCESS
+        self.runs_in_thread = not self.is_async and not self.is_isolated
+        self.time_limit_s = self.own_options.get(TIMEOUT_S)
         if isinstance(self.factory, type):
             subclasses: list[type] = type.__subclasses__(self.factory)
             for subclass in subclasses:

@@ -21,8 +21,8 @@ class Declared(Protocol):
     """What is asked of a job: `JobDefinition` has it."""
 
     @property
-    def own_options(self) -> dict[str, Any]:
-        """The options of the job, by their names on the wire."""
+    def time_limit_s(self) -> float | None:
+        """What the job itself says."""
         ...
 
 
@@ -33,7 +33,7 @@ def timeout_s(definition: Declared, payload: Mapping[str, Any]) -> float | None:
     """
     value = payload.get(TIMEOUT_S)
     if value is None:
-        value = definition.own_options.get(TIMEOUT_S)
+        return definition.time_limit_s
     return float(value) if is_timeout(value) else None  # type: ignore[arg-type]  # is_timeout has looked
 
 

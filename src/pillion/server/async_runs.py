@@ -128,7 +128,12 @@ class AsyncRuns:
 
     async def live(self, run: AsyncRun) -> None:
         """The whole life of a job. It raises nothing, and its slot always comes back."""
-        error = await self._attempt(run)
+        TASK_TID.set(run.slot.tid)
+        self._log.enter(run.payload)
+        try:
+            error = await (self._run_logged(run) if self._log.wants(run.payload) else self._run(run))
+        except BaseException as exc:  # noqa: BLE001 - of the log, for instance
+            error = exc
         self._lane.left(run)
         if error is None:
             self._conclude(run, None)
@@ -147,64 +152,60 @@ class AsyncRuns:
     def _outcome(self, run: AsyncRun, error: BaseException) -> Outcome:
         return self._judgement.of(run.unit, run.payload, error, run.definition, run.slot)
 
-    async def _attempt(self, run: AsyncRun) -> BaseException | None:
-        """Run the job once. Returns what it raised."""
-        try:
-            TASK_TID.set(run.slot.tid)
-            self._log.enter(run.payload)
-            if self._log.wants(run.payload):
-                await self._run_logged(run)
-            else:
-                await self._run(run)
-        except BaseException as exc:  # noqa: BLE001 - a job may raise anything
-            return exc
-        return None
-
-    async def _run(self, run: AsyncRun) -> None:
+    async def _run(self, run: AsyncRun) -> BaseException | None:
+        """Run the job once. Returns what it raised: it may be anything."""
         began_s = perf_counter()
-        payload, slot = run.payload, run.slot
-        slot.expect(run.cancel)
+        payload, slot, error = run.payload, run.slot, None
         try:
-            try:
-                job = run.definition.new(payload, slot)
-                if self._chain.is_empty:
-                    await self._perform(job, run)
-                else:
-                    await self._chain.invoke_async(job, payload, slot.queue or "", lambda: self._perform(job, run))
-            finally:
-                slot.forget()
-        except BaseException as exc:
-            self._observers.tell(payload, perf_counter() - began_s, exc)
-            raise
-        self._observers.tell(payload, perf_counter() - began_s, None)
+            slot.expect(run.cancel)
+        except Shutdown as exc:
+            return exc
+        try:
+            job = run.definition.new(payload, slot)
+            if self._chain.is_empty:
+                await self._perform(job, run)
+            else:
+                await self._chain.invoke_async(job, payload, slot.queue or "", lambda: self._performed(job, run))
+        except BaseException as exc:  # noqa: BLE001 - see above
+            error = exc
+        slot.forget()
+        self._observers.tell(payload, perf_counter() - began_s, error)
+        return error
 
-    async def _perform(self, job: Any, run: AsyncRun) -> Any:
+    def _perform(self, job: Any, run: AsyncRun) -> Awaitable[Any]:
+        """Call `perform`; what it returns is to be awaited."""
+        result = job.perform(*arguments(run.payload))  # middleware may have changed them
+        if result is None or not hasattr(result, "__await__"):
+            return _nothing()
+        limit_s = timeout_s(run.definition, run.payload)
+        return result if limit_s is None else within(result, limit_s, run.name)  # type: ignore[no-any-return]
+
+    async def _performed(self, job: Any, run: AsyncRun) -> Any:
+        """The same for middleware: it sees what it sees around a sync job."""
         try:
-            result = job.perform(*arguments(run.payload))  # middleware may have changed them
-            if result is None or not hasattr(result, "__await__"):
-                return result
-            limit_s = timeout_s(run.definition, run.payload)
-            return await (result if limit_s is None else within(result, limit_s, run.name))
+            return await self._perform(job, run)
         except asyncio.CancelledError as exc:
-            # Middleware sees what it sees around a sync job.
             if run.slot.interrupted:
                 raise Shutdown from exc
             raise
 
-    async def _run_logged(self, run: AsyncRun) -> None:
+    async def _run_logged(self, run: AsyncRun) -> BaseException | None:
         facts = self._log.context(run.payload)
         self._log.start(facts)
         began_s = perf_counter()
-        try:
-            await self._run(run)
-        except Interrupted as wish:
-            self._log.put_off(facts, perf_counter() - began_s, None, wish)
-            raise
-        except BaseException as exc:
-            if not was_cut_off(exc, run.slot):  # else it is handed back, and the manager says so
-                self._log.fail(facts, perf_counter() - began_s, None)
-            raise
-        self._log.done(facts, perf_counter() - began_s, None)
+        error = await self._run(run)
+        took_s = perf_counter() - began_s
+        if error is None:
+            self._log.done(facts, took_s, None)
+        elif isinstance(error, Interrupted):
+            self._log.put_off(facts, took_s, None, error)
+        elif not was_cut_off(error, run.slot):  # else it is handed back, and the manager says so
+            self._log.fail(facts, took_s, None)
+        return error
+
+
+async def _nothing() -> None:
+    """What there is to await of a job that returned nothing to be awaited."""
 
 
 class _Errand:

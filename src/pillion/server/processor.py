@@ -94,7 +94,7 @@ class Processor:
             definition = self._find(payload.get("class"))  # type: ignore[arg-type]  # find() explains a bad name
             maker: Maker = definition
             if not definition.runs_in_thread or "execution" in payload:
-                if isolates(definition, payload):
+                if isolates(definition, payload) if "execution" in payload else definition.is_isolated:
                     maker = _Isolated(definition, self._isolator)
                 elif definition.is_async:
                     return self._async_jobs.begin(unit, payload, definition, slot)
