@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pillion.cli.dev.command import command as dev
 from pillion.cli.dev.command import HELP, settings_of
+from pillion.cli.dev.command import command as dev
 from pillion.cli.main import command
 from pillion.cli.run import command as run
 
