@@ -8,6 +8,7 @@ import pytest
 from web_client import ADDRESS
 from web_scene import DEAD_JID, HOST, IDENTITY, QUEUE, QUEUED_JID, RETRY_JID, SCHEDULED_JID, digest, failed, job
 
+from pillion.web.confirm import is_far
 from pillion.web.cookies import Note
 from pillion.web.routes import ROUTES
 
@@ -71,6 +72,21 @@ class TestQueues:
         assert (note(answer).code, note(answer).count) == ("done", 1)
         admin.post(f"/undo/{note(answer).undo_id}/restore")
         assert filled.llen(f"queue:{QUEUE}") == 1
+
+    def test_a_queue_that_grew_meanwhile_is_not_cleared(self, admin, filled):
+        fields = confirmed(admin.post(f"/queues/{QUEUE}/clear"))
+        filled.lpush(f"queue:{QUEUE}", *(json.dumps(job(f"{number:024}")) for number in range(50)))
+        answer = admin.post(f"/queues/{QUEUE}/clear", data=fields)
+        assert answer.status_code == 409
+        assert filled.llen(f"queue:{QUEUE}") == 51
+        assert 'value="51"' in answer.text  # the same question with the count of now
+        assert audit(filled)[-1]["result"] == "failed: CountChanged"
+
+    @pytest.mark.parametrize(
+        ("shown", "count", "far"), [(1, 11, False), (1, 12, True), (1000, 1100, False), (1000, 899, True)]
+    )
+    def test_what_is_far_from_what_was_shown(self, shown, count, far):
+        assert is_far(shown, count) == far
 
     def test_a_ticked_row_is_deleted_and_no_other(self, admin, filled):
         filled.lpush(f"queue:{QUEUE}", json.dumps(job("f" * 24)))

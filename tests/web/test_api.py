@@ -182,6 +182,11 @@ class TestActions:
         back = admin.post(f"/api/v1/undo/{told['undo_id']}:restore").json()
         assert (back["code"], filled.llen(f"queue:{QUEUE}")) == ("done", 1)
 
+    def test_or_says_that_there_is_far_from_so_many(self, admin, filled):
+        answer = admin.post(f"/api/v1/queues/{QUEUE}:clear", json={"confirmed": True, "expected_count": 1000})
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+        assert filled.llen(f"queue:{QUEUE}") == 1
+
     def test_many_are_an_operation_of_their_own(self, admin, filled):
         body = {"q": f"class:{JOB_CLASS}", "confirmed": True, "expected_count": 1}
         answer = admin.post("/api/v1/bulk/retries:delete", json=body)

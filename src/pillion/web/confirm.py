@@ -86,6 +86,11 @@ def is_typed(route: Route, values: Mapping[str, Any]) -> bool:
     return not wanted or str(values[WORD.name]).strip().lower() == wanted
 
 
+def is_far(shown: int, count: int) -> bool:
+    """Whether so many are another thing than what was shown: more than ten, and a tenth, apart."""
+    return abs(count - shown) > max(10, shown / 10)
+
+
 def asked(
     route: Route, preview: Preview, given: Mapping[str, Sequence[str]], *, action_url: str, back: str, error: Error = ""
 ) -> Confirm:

@@ -24,7 +24,7 @@ from pillion.web.handlers.doing import Do
 from pillion.web.handlers.pages import ask_of
 from pillion.web.json_api.encode import JSON_TYPE, PROBLEM_TYPE, plain, problem, to_json
 from pillion.web.params import read_all
-from pillion.web.routes import Route
+from pillion.web.routes import EXPECTED, Q, Route
 from pillion.web.security.auth import User
 from pillion.web.visit import Visit
 
@@ -85,6 +85,7 @@ def _carry_out(wish: Wish) -> Response:
     if wish.route.role == "admin":
         wish.desk.limit.take(wish.user.name)
     try:
+        _compare(wish)
         done = wish.do(wish.ask)
     except CountChanged as error:
         _note(wish, "failed: CountChanged")
@@ -108,6 +109,16 @@ def _not_yet(wish: Wish, look: Look) -> Response | None:
     if wish.is_api or confirm.is_typed(wish.route, wish.ask.values):
         return None
     return _confirm(wish, look(wish.ask), error="word")
+
+
+def _compare(wish: Wish) -> None:
+    """Raise CountChanged if far more or fewer are meant by now than were shown. What searches compares by itself."""
+    shown = wish.ask.values.get(EXPECTED.name)
+    if wish.look is None or shown is None or Q.name in wish.ask.values:
+        return
+    count = wish.look(wish.ask).count
+    if confirm.is_far(shown, count):
+        raise CountChanged(shown, count)
 
 
 def _confirm(wish: Wish, preview: Preview, *, error: confirm.Error = "", status: int = 200) -> Response:
