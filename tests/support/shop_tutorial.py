@@ -158,7 +158,7 @@ class Reader:
 def like(expected: str, seen: str) -> bool:
     """Whether `seen` is what a page shows. A line `...` stands for any lines, `...` in a line for any text."""
     pattern = "".join(map(_pattern_of, expected.splitlines()))
-    lines = (" ".join(line.split()) + "\n" for line in seen.strip().splitlines())
+    lines = (" ".join(line.split()) + "\n" for line in seen.splitlines() if line.strip())
     return re.fullmatch(pattern, "".join(lines)) is not None
 
 
