@@ -163,13 +163,13 @@ class Pool:
             raise
         try:
             child.await_ready(watch, bell)
-        except BaseException:
+        except BaseException as exc:
             with self._lock:
                 self._forget(child)
             if not child.pid and not stem.proven:
                 self._drop(stem, at_once=not child.refused)
-            if child.end and stem.end:
-                raise NotBegun(f"{child.end} ({stem.end})") from None
+            if isinstance(exc, NotBegun) and stem.end:
+                raise NotBegun(f"{exc.end} ({stem.end})") from None
             raise
         stem.proven = True
         log.debug("Child process %d started", child.pid)
