@@ -4,7 +4,7 @@
     shop        the finished shop, opened
     visit       a page of a real Chromium
 
-Each test that opens a shop runs on both databases.
+Each test that opens a shop runs on both databases, unless its module says otherwise.
 """
 
 from __future__ import annotations

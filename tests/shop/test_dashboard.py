@@ -7,6 +7,9 @@ from playwright.sync_api import expect
 from shop_photos import photograph
 from shop_process import BUG, LATER, NO_BUG, SOON
 
+# Which database the shop has is nothing to a browser: the drills run on both.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def row(shop, visit):
