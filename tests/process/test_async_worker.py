@@ -123,7 +123,8 @@ def test_at_the_deadline_async_jobs_are_cancelled_and_handed_back(
     wait_until(lambda: started(ledger) == 100, "100 async jobs at a time", lambda: run.log)
     assert run.stop() == 0
     assert {json.loads(job)["jid"] for job in queue()} == jids
-    assert sum(line.startswith("cancelled a ") for line in ledger.lines) == 100
+    assert any(line.startswith("cancelled a ") for line in ledger.lines)
+    assert not any(line.startswith("end a ") for line in ledger.lines)
     assert not raw.exists("retry", "dead", "stat:failed", "stat:processed")
 
 

@@ -34,7 +34,7 @@ def timeout_s(definition: Declared, payload: Mapping[str, Any]) -> float | None:
     value = payload.get(TIMEOUT_S)
     if value is None:
         return definition.time_limit_s
-    return float(value) if is_timeout(value) else None  # type: ignore[arg-type]  # is_timeout has looked
+    return float(value) if is_timeout(value) else None
 
 
 def check_time_limit(name: str, options: Mapping[str, Any], *, is_async: bool) -> None:

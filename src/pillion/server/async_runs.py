@@ -178,7 +178,7 @@ class AsyncRuns:
         if result is None or not hasattr(result, "__await__"):
             return _nothing()
         limit_s = timeout_s(run.definition, run.payload)
-        return result if limit_s is None else within(result, limit_s, run.name)  # type: ignore[no-any-return]
+        return result if limit_s is None else within(result, limit_s, run.name)
 
     async def _performed(self, job: Any, run: AsyncRun) -> Any:
         """The same for middleware: it sees what it sees around a sync job."""
