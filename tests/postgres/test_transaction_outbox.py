@@ -87,16 +87,38 @@ def test_what_is_not_committed_yet_is_pushed_later_though_its_number_is_lower(en
     assert numbers(raw) == [1, 2]
 
 
-def start_relay(database, redis_url, *args):
-    command = [sys.executable, "-m", "pillion", "outbox", "--poll", "0.02", *args]
-    environ = {**os.environ, "REDIS_URL": redis_url, "DATABASE_URL": database}
-    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def start_relay(postgres, tmp_path):
+    """start_relay(redis_url, *arguments) starts `pillion outbox`, whose log is `log_path`; killed at the end."""
+    started = []
+
+    def start(redis_url, *args):
+        log_path = tmp_path / f"relay-{len(started)}.log"
+        environ = {**os.environ, "REDIS_URL": redis_url, "DATABASE_URL": postgres.url("psycopg")}
+        with log_path.open("w") as log:
+            relay = subprocess.Popen(
+                [sys.executable, "-m", "pillion", "outbox", "--poll", "0.02", *args],
+                env=environ,
+                stdout=log,
+                stderr=log,
+            )
+        relay.log_path = log_path
+        started.append(relay)
+        return relay
+
+    yield start
+    for relay in started:
+        relay.kill()
+        relay.wait()
 
 
-def test_a_relay_that_is_killed_between_commit_and_push_loses_nothing(engine, postgres, own_redis, Note):
-    database = postgres.url("psycopg")
-    relay = start_relay(database, own_redis.url)
-    assert "is being watched" in relay.stderr.readline()
+def wait_for_the_start(relay):
+    wait_until(lambda: "is being watched" in relay.log_path.read_text(), "its start", relay.log_path.read_text)
+
+
+def test_a_relay_that_is_killed_between_commit_and_push_loses_nothing(engine, start_relay, own_redis, Note):
+    relay = start_relay(own_redis.url)
+    wait_for_the_start(relay)
     own_redis.pause()
     with Session(engine) as session, session.begin():
         jid = outbox.enqueue(session, Note, [1])
@@ -108,30 +130,33 @@ def test_a_relay_that_is_killed_between_commit_and_push_loses_nothing(engine, po
 
     wait_until(has_taken_the_row, "the relay to take the row")
     relay.kill()
-    relay.communicate()
+    relay.wait()
     own_redis.kill()  # with what it had not read yet
     own_redis.start()
     wait_until(lambda: not has_taken_the_row(), "Postgres to see that the relay is gone")
-    second = start_relay(database, own_redis.url, "--once")
-    assert second.communicate() == ("1 jobs pushed.\n", "")
+    second = start_relay(own_redis.url, "--once")
+    assert second.wait() == 0
+    assert second.log_path.read_text() == "1 jobs pushed.\n"
     with own_redis.client() as raw:
         assert [json.loads(each)["jid"] for each in raw.lrange("queue:default", 0, -1)] == [jid]
     assert left(engine) == 0
 
 
-def test_a_relay_process_pushes_what_comes_and_ends_at_sigterm(engine, postgres, redis_url, raw, Note):
-    relay = start_relay(postgres.url("psycopg"), redis_url)
-    assert "is being watched" in relay.stderr.readline()
+def test_a_relay_process_outlives_an_outage_of_the_database_and_ends_at_sigterm(
+    engine, start_relay, redis_url, raw, Note
+):
+    relay = start_relay(redis_url)
+    wait_for_the_start(relay)
     with Session(engine) as session, session.begin():
         outbox.enqueue(session, Note, [1])
-    wait_until(lambda: numbers(raw) == [1], "the job in Redis")
+    wait_until(lambda: left(engine) == 0, "the end of the row", relay.log_path.read_text)  # else it may go twice
+    assert numbers(raw) == [1]
     others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'tests'"
     with engine.begin() as connection:  # an outage of the database: the connections of everybody else are cut
         connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
     engine.dispose()
     with Session(engine) as session, session.begin():
         outbox.enqueue(session, Note, [2])
-    wait_until(lambda: numbers(raw) == [1, 2], "the next job in Redis")
+    wait_until(lambda: numbers(raw) == [1, 2], "the next job in Redis", relay.log_path.read_text)
     relay.terminate()
-    _, errors = relay.communicate()
-    assert relay.returncode == 0, errors
+    assert relay.wait() == 0, relay.log_path.read_text()

@@ -235,5 +235,8 @@ def reader(engine: Any) -> Callable[[int], str | None]:
 
 
 def read_purchase(order: int) -> str | None:
-    """The same through Django."""
-    return Purchase.objects.using(ALIAS).filter(pk=order).values_list("jid", flat=True).first()
+    """The same through Django, whose connections stay with the thread: here with one of the worker."""
+    try:
+        return Purchase.objects.using(ALIAS).filter(pk=order).values_list("jid", flat=True).first()
+    finally:
+        connections[ALIAS].close()
