@@ -219,6 +219,14 @@ def test_hidden_parts_of_a_wrapper_are_hidden_in_the_payload_too(scene: Scene, r
     assert "4111" not in repr(scene.with_redact(mask).job("abc"))
 
 
+def test_the_ciphertext_of_an_encrypted_argument_is_not_shown(scene: Scene, raw: redis.Redis) -> None:
+    raw.zadd("retry", {failed("abc", args=[5, "BAhTOhpTaWRl"], encrypt=True): 5.0})
+    page = scene.data.job("abc")
+    assert page.job is not None
+    assert "BAhT" not in repr(page)
+    assert page.args[0].text == "5"
+
+
 def test_what_people_did_to_it_is_shown(scene: Scene, raw: redis.Redis) -> None:
     raw.xadd("pl:audit", {"who": "ana", "action": "set_retry", "target": "retries abc"}, id="1795312000000-0")
     raw.xadd("pl:audit", {"who": "bob", "action": "set_kill", "target": "other"}, id="1795312001000-0")

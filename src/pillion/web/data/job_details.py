@@ -47,7 +47,8 @@ def raw_of(visible: Visible, *, everything: bool) -> Shown:
 def _value(visible: Visible, name: str) -> Any:
     if name == "args":
         # What may be shown is decided on the arguments as a person knows them, without a wrapper around.
-        value = visible.args if visible.args != visible.job.display_args else visible.job.args
+        is_open = visible.args == visible.job.display_args and not visible.job["encrypt"]
+        value = visible.job.args if is_open else visible.args
     elif name == "error_message":
         value = HIDDEN if visible.message is None else visible.message
     elif name == "error_backtrace":
