@@ -10,7 +10,8 @@ from saq import Queue
 
 from bench.peers.work import ASYNC_BODIES, CONCURRENCY, REDIS_URL, RETRY_S
 
-queue = Queue.from_url(REDIS_URL)
+# It polls with each of its slots, and redis-py's pool ends at 100 connections by default.
+queue = Queue.from_url(f"{REDIS_URL}?max_connections={2 * CONCURRENCY + 100}")
 OPTIONS: dict[str, Any] = {"ttl": -1, "timeout": 0, "retries": 4, "retry_delay": RETRY_S}
 
 
