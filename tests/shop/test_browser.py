@@ -22,7 +22,6 @@ def test_an_order_from_the_form_to_the_last_id(shop, visit):
     page = visit(f"{shop.url}/orders/new")
     fill(page, quantity="21")
     expect(page.locator("[data-total]")).to_have_text("$2,583.00")
-    photograph(page, "new-order")
     page.get_by_role("button", name="Place Order").click()
     expect(page).to_have_url(f"{shop.url}/orders/1")
     expect(page.locator("[data-step=payment] [data-state]")).to_have_text("In Progress")
@@ -33,7 +32,6 @@ def test_an_order_from_the_form_to_the_last_id(shop, visit):
     page.get_by_role("link", name="Reload").click()
     for step in ("payment", "email", "fulfillment"):
         expect(page.locator(f"[data-step={step}] [data-state=done]")).to_be_visible()
-    photograph(page, "order-complete")
 
 
 def test_the_total_follows_what_is_chosen(shop, visit):
