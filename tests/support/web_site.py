@@ -36,5 +36,5 @@ def serve(redis_url: str, **options: Any) -> Site:
     thread.start()
     deadline = time.monotonic() + 30
     while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.01)  # uvicorn tells nobody that it has started
     return Site(f"http://127.0.0.1:{listener.getsockname()[1]}", server, thread)

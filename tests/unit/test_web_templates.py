@@ -4,7 +4,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from web_samples import NOW_S, VIEWS, poisoned, poisoned_scope, scope
+from web_sample_pieces import NOW_S
+from web_samples import VIEWS, poisoned, poisoned_scope, scope
 
 from pillion.web.locale import Locales
 from pillion.web.templating import Templates

@@ -30,6 +30,8 @@ TONES: Final = ("busy", "ok", "warn", "fail", "dead", "muted")
 _STEPS: Final = (1, 2, 2.5, 5, 10)
 _TIME_STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
 _GRID_LINES: Final = 4
+# Less than this is drawn as nothing: its logarithm may not even exist.
+_NOTHING: Final = 1e-9
 # Labels at the ends of lines are moved apart to at least this, in pixels.
 _LABEL_HEIGHT: Final = 15
 _LETTER_WIDTH: Final = 7
@@ -67,7 +69,7 @@ class Axis:
     @classmethod
     def up_to(cls, most: float, kind: Kind = "number") -> Axis:
         """An axis with round numbers that holds `most`."""
-        step = _step(most / _GRID_LINES if most > 0 else 0.25)
+        step = _step(most / _GRID_LINES if most > _NOTHING else 0.25)
         if kind == "count":
             step = max(1.0, math.ceil(step))
         elif kind == "time" and step > 1:
