@@ -17,7 +17,7 @@ from web_scene import HOST, TOKENS, fill
 from pillion.api.fleet import Fleet
 from pillion.config import Config
 from pillion.web import BearerTokens, User, app
-from pillion.web.app import Dashboard
+from pillion.web.asgi_app import Dashboard
 
 
 class Dash:

@@ -43,6 +43,14 @@ def test_its_routes_and_roles_load_no_framework():
     assert loaded == "[]"
 
 
+@pytest.mark.parametrize(
+    "first", ["pillion.web.django", "pillion.web.wsgi_app", "pillion.web.asgi_app", "pillion.cli.web"]
+)
+def test_its_names_are_functions_whatever_was_imported_first(first):
+    code = "from pillion.web import Ask, Extension, Route, Tab, User, app, wsgi; print(callable(app), callable(wsgi))"
+    assert run(f"import {first}\n{code}") == "True True"
+
+
 @pytest.mark.parametrize("name", ["app", "wsgi"])
 def test_without_the_extra_it_says_what_to_install(name):
     code = f"""

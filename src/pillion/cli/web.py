@@ -16,7 +16,7 @@ from pillion.cli.redis_options import redis_options, tell_if_embedded
 from pillion.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pillion.web.app import Dashboard
+    from pillion.web.asgi_app import Dashboard
     from pillion.web.security.token_link import TokenLink
 
 TOKEN_VARIABLE: Final = "PILLION_WEB_TOKEN"  # noqa: S105 - the name of a variable
@@ -108,7 +108,7 @@ def _dashboard(
     public_origin: str | None,
 ) -> tuple[Dashboard, TokenLink]:
     from pillion.settings.sources import load_config
-    from pillion.web.app import app
+    from pillion.web.asgi_app import app
     from pillion.web.security.auth import User
     from pillion.web.security.origin import LOOPBACK
     from pillion.web.security.token_link import TokenLink
@@ -138,8 +138,16 @@ def _dashboard(
 
 
 def _serve(dashboard: Dashboard, listener: socket.socket, announce: Callable[[], None]) -> None:
-    """Until Ctrl-C or TERM. `announce` is called before the first request is answered."""
+    """Until Ctrl-C or TERM. `announce` is called when it answers."""
     import uvicorn
+
+    class Announcing(uvicorn.Server):
+        """Tells the link when Ctrl-C is already its own: not before it would end the process with a traceback."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            """Begin to answer."""
+            await super().startup(sockets)
+            announce()
 
     settings = uvicorn.Config(
         dashboard,
@@ -151,6 +159,4 @@ def _serve(dashboard: Dashboard, listener: socket.socket, announce: Callable[[],
         ws="none",
         timeout_graceful_shutdown=_END_WITHIN_S,
     )
-    server = uvicorn.Server(settings)
-    announce()
-    server.run(sockets=[listener])
+    Announcing(settings).run(sockets=[listener])

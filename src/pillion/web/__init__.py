@@ -12,7 +12,7 @@ from pillion._lazy import lazy_names
 # What type checkers see; at run time `__getattr__` below loads the same names, each when it is first used.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pillion.web.app import app as app
+    from pillion.web.asgi_app import app as app
     from pillion.web.ask import Ask as Ask
     from pillion.web.extension import Extension as Extension
     from pillion.web.extension import Tab as Tab
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pillion.web.security.auth import FirstOf as FirstOf
     from pillion.web.security.auth import User as User
     from pillion.web.security.auth import Visitor as Visitor
-    from pillion.web.wsgi import wsgi as wsgi
+    from pillion.web.wsgi_app import wsgi as wsgi
 
 __all__ = [
     "Ask",
@@ -38,13 +38,14 @@ __all__ = [
     "wsgi",
 ]
 
+# No module is named as what it offers: once imported, it would stand in the name's place.
 _HOMES = {
-    "app": ("app",),
+    "asgi_app": ("app",),
     "ask": ("Ask",),
     "extension": ("Extension", "Tab"),
     "routes": ("Route",),
     "security.auth": ("BasicAuth", "BearerTokens", "FirstOf", "User", "Visitor"),
-    "wsgi": ("wsgi",),
+    "wsgi_app": ("wsgi",),
 }
 
 _load, __dir__ = lazy_names(__name__, _HOMES, globals())

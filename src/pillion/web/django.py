@@ -18,8 +18,8 @@ from io import BytesIO
 from itertools import chain
 from typing import Any
 
-from pillion.web.app import app
-from pillion.web.wsgi import Environ, WsgiDashboard
+from pillion.web.asgi_app import app
+from pillion.web.wsgi_app import Environ, WsgiDashboard
 
 # Django brings no types.
 _http: Any = import_module("django.http")

@@ -9,7 +9,7 @@ from typing import Any
 
 from a2wsgi import ASGIMiddleware
 
-from pillion.web.app import Dashboard, app
+from pillion.web.asgi_app import Dashboard, app
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
