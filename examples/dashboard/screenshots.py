@@ -123,7 +123,7 @@ def wait_for(client: redis.Redis) -> None:
 
 def nearly_full(client: redis.Redis) -> None:
     """Somebody else keeps something large there, and Redis may throw keys away."""
-    client.set("shop:cache", b"x" * 60_000_000)
+    client.setrange("shop:cache", 60_000_000, b"x")
     used = client.info("memory")["used_memory"]
     client.config_set("maxmemory-policy", "allkeys-lru")
     client.config_set("maxmemory", int(used / 0.91))
@@ -174,7 +174,7 @@ def complain(shot: Shot, message: ConsoleMessage) -> None:
 def shrink(path: Path) -> None:
     """Fewer colours: nobody sees it, and the file is a third."""
     with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        small = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
 
 

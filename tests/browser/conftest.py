@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import redis
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from web_site import Site, serve
 from web_watch import Watch
 
@@ -28,6 +28,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "dashboard"))
 
 import sample_fleet
 from redis_process import RedisProcess
+
+# A machine that is busy with other tests may take its time.
+expect.set_options(timeout=60_000)
 
 
 @dataclass

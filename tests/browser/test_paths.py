@@ -48,7 +48,6 @@ def test_a_newcomer_is_led_from_nothing_to_a_failed_job_that_is_explained(tmp_pa
     page.evaluate("localStorage.setItem('pillion.live', '2')")
     page.reload()
     expect(page.locator("h1")).to_have_text("No job has run yet")
-    expect.set_options(timeout=60_000)
 
     assert "jobs.py" in step(page, 1).inner_text()
     Path(tmp_path / "jobs.py").write_text(command_of(page, 1))

@@ -32,6 +32,8 @@ _TIME_STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600,
 _GRID_LINES: Final = 4
 # Less than this is drawn as nothing: its logarithm may not even exist.
 _NOTHING: Final = 1e-9
+# Of a sparkline: less is no trend yet, and looks like a speck of dust.
+_FEWEST: Final = 4
 # Labels at the ends of lines are moved apart to at least this, in pixels.
 _LABEL_HEIGHT: Final = 15
 _LETTER_WIDTH: Final = 7
@@ -306,7 +308,7 @@ def _cut(text: str) -> str:
 def sparkline(values: Sequence[Value], *, label: str, tone: str = "busy") -> Markup:
     """A line without axes, as high as a row. `label` says in words what it shows."""
     known = [value for value in values if value is not None and math.isfinite(value)]
-    if len(known) < 2:
+    if len(known) < _FEWEST:
         return Markup('<span class="muted" title="{}">–</span>').format(label)
     axis = Axis(max(known) or 1.0, ())
     line = _line(Series("", values, tone, filled=True), axis)
