@@ -1,4 +1,4 @@
-"""A million entries: no page takes more than one round trip, and no command of it holds Redis up for 10 ms.
+"""A million entries: no command of any page holds Redis up for 10 ms. That a page is one round trip is tested with few.
 
 Redis measures itself (SLOWLOG), and the time for which it had to wait for a processor counts too: of several looks,
 the best one counts.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ from typing import Any
 import pytest
 import redis
 from redis_process import RedisProcess
-from web_client import client_of
 from web_fleet import NOW_MS, NOW_S, Scene, add_process, count_runs
 
-from pillion.web import User, app
 from pillion.web.data.data import Data
+from pillion.web.data.groups import MOST_GROUPS
 
 MILLION = 1_000_000
 LIMIT_US = 10_000
@@ -47,7 +45,7 @@ end
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def full(redis_binary: str) -> Iterator[RedisProcess]:
     """A Redis with a million jobs in a queue and in the retry set, many dead and scheduled ones, and a fleet."""
     folder = Path(tempfile.mkdtemp(prefix="pl-", dir="/tmp"))
@@ -114,111 +112,48 @@ def slow_commands(raw: redis.Redis) -> dict[str, int]:
     return {str(entry["command"][:300]): entry["duration"] for entry in entries}
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_no_command_takes_ten_milliseconds(full: RedisProcess, name: str) -> None:
-    """A command is slow if it is so at every look: once it may have been its turn to wait for a processor."""
+def always_slow(full: RedisProcess, raw: redis.Redis, page: Callable[[Any], Any]) -> dict[str, int]:
+    """The commands of a page that take too long at every look: once it may have been its turn to wait."""
     scene = Scene(full.url)
-    with full.client() as raw:
-        raw.config_set("slowlog-log-slower-than", LIMIT_US)
-        PAGES[name](scene.data)  # the scripts are known from here on
+    page(scene.data)  # the scripts are known from here on
+    raw.slowlog_reset()
+    always: dict[str, int] | None = None
+    for _ in range(LOOKS):
+        scene.data = Data(scene.fleet)  # with nothing in memory
+        page(scene.data)
+        slow = slow_commands(raw)
         raw.slowlog_reset()
-        always: dict[str, int] | None = None
-        for _ in range(LOOKS):
-            scene.data = Data(scene.fleet)  # with nothing in memory
-            PAGES[name](scene.data)
-            slow = slow_commands(raw)
-            raw.slowlog_reset()
-            always = slow if always is None else {text: took for text, took in always.items() if text in slow}
-            if not always:
-                break
+        always = slow if always is None else {text: took for text, took in always.items() if text in slow}
+        if not always:
+            break
     scene.fleet.close()
-    assert always == {}
+    return always or {}
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_one_packet(full: RedisProcess, name: str) -> None:
-    scene = Scene(full.url)
-    sent: list[int] = []
-    storage = scene.fleet.storage
-    run_all = storage.run_all
-
-    def counted(ops: Any) -> list[Any]:
-        sent.append(len(ops))
-        found: list[Any] = run_all(ops)
-        return found
-
-    storage.run_all = storage.run = storage.transaction = counted
-    PAGES[name](scene.data)
-    scene.fleet.close()
-    assert len(sent) == 1
-
-
-def test_what_was_found_in_a_million_is_right(full: RedisProcess) -> None:
+def check_what_is_found(scene: Scene) -> None:
     """The budgets would be easy to keep with empty pages."""
-    scene = Scene(full.url)
     page = scene.data.retries(view="list", page=1000, count=500)
     assert (page.total, len(page.rows), page.rows[0].jid) == (MILLION, 500, f"{499_500:024x}")
     assert scene.data.job(JID, place="retries", at=1795312020 + 7500).job is not None
     assert scene.data.job(JID, place="queue:big", at=750_001).job is not None
     groups = scene.data.retries().groups
     assert groups is not None
-    assert (groups.looked_at, groups.total, len(groups.groups)) == (10_000, MILLION, 30)
-    assert groups.more_groups == 20 * 7 - 30
+    assert (groups.looked_at, groups.total, len(groups.groups)) == (10_000, MILLION, MOST_GROUPS)
+    assert groups.more_groups == 20 * 7 - MOST_GROUPS
     found = scene.data.queue("big", q="nothing").search
     assert found is not None
     assert (found.searched, found.total) == (20_000, MILLION)
     assert len(scene.data.queue("big", q="Job1", count=100).rows) == 100
     assert len(scene.data.busy(count=500).jobs) == 500
-    scene.fleet.close()
 
 
-# -- whole pages, as a browser gets them ---------------------------------------------------------------------
-
-MOST_BYTES = 100_000
-MOST_CPU_S = 0.150
-ADDRESSES = {
-    "dashboard": "/?days=180",
-    "busy": "/busy",
-    "queues": "/queues",
-    "queue": "/queues/big",
-    "queue, searched": "/queues/big?q=class:Job19+nothing",
-    "retries, groups": "/retries",
-    "retries, list": "/retries?view=list&page=20000",
-    "retries, searched": "/retries?view=list&q=nothing",
-    "dead": "/dead",
-    "scheduled": "/scheduled",
-    "job": f"/jobs/{JID}?in=retries&at=1795319520",
-    "metrics": "/metrics",
-    "metrics of a class": "/metrics/Job1?period=8h",
-    "search": "/search?q=nothing",
-    "audit": "/audit",
-    "removed": "/removed",
-}
-
-
-def redis_cpu_s(raw: redis.Redis) -> float:
-    told = raw.info("cpu")
-    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
-
-
-@pytest.mark.parametrize("name", ADDRESSES)
-def test_a_whole_page_is_small_and_takes_little_of_two_processors(full: RedisProcess, name: str) -> None:
-    """Processor time of ours and of Redis together: what a page takes on a machine that does nothing else."""
+@pytest.mark.timeout(600)
+def test_no_command_of_any_page_takes_ten_milliseconds(full: RedisProcess) -> None:
+    """All pages in one test: to fill a Redis with millions takes long, and each worker of pytest-xdist would do it."""
     scene = Scene(full.url)
-    best_s, size = 1e9, 0
-    with full.client() as raw:
-        raw.mset({"stat:processed": 10**9, "stat:failed": 10**6})  # else the first page greets a newcomer
-        for _ in range(LOOKS):
-            board = app(auth=lambda visitor: User("ana", "admin"), fleet=scene.fleet, clock=lambda: NOW_S)
-            with client_of(board, "http://jobs.test") as client:
-                client.get("/nothing")
-                before_s = time.process_time() + redis_cpu_s(raw)
-                answer = client.get(ADDRESSES[name])
-                best_s = min(best_s, time.process_time() + redis_cpu_s(raw) - before_s)
-            assert answer.status_code == 200
-            size = len(answer.content)
-            if best_s < MOST_CPU_S:
-                break
+    check_what_is_found(scene)
     scene.fleet.close()
-    assert size < MOST_BYTES
-    assert best_s < MOST_CPU_S
+    with full.client() as raw:
+        raw.config_set("slowlog-log-slower-than", LIMIT_US)
+        found = {name: always_slow(full, raw, page) for name, page in PAGES.items()}
+    assert {name: slow for name, slow in found.items() if slow} == {}
