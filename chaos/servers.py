@@ -12,13 +12,11 @@ from pathlib import Path
 import redis
 
 from chaos.proxy import Proxy
-from chaos.support import SERVICE, RedisProcess, Watched, find_binary
+from chaos.support import SERVICE, VOTED_WITHIN_S, RedisProcess, Watched, find_binary
 
 # While Redis is stopped the driver must not be, or all that follows comes late.
 IMPATIENT_S = 1.0
 PATIENT_S = 20.0
-# Sentinel votes on a busy machine: the harness may wait, as no promise is about its time.
-ELECTED_WITHIN_S = 90.0
 
 
 class OneServer:
@@ -76,7 +74,7 @@ class UnderSentinel:
         self._watched.stop()
 
     def _pair(self) -> tuple[RedisProcess, RedisProcess]:
-        deadline = time.monotonic() + ELECTED_WITHIN_S
+        deadline = time.monotonic() + VOTED_WITHIN_S
         while time.monotonic() < deadline:
             found = self._watched.master, self._watched.replica
             roles = [_role(server) for server in found]
