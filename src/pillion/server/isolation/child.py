@@ -72,6 +72,7 @@ class Child:
         self.refused = ""
         self._busy = False
         self._retired = False
+        self._condemned = False
 
     # -- what happens to it ------------------------------------------------------------------------
 
@@ -101,10 +102,10 @@ class Child:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it lives and has no job, as far as is known without waiting."""
+        """Whether it lives, will go on living, and has no job, as far as is known without waiting."""
         if not self.end:
             self._listen()
-        return not self.end and not self.line.ended and not self._busy
+        return not (self.end or self.line.ended or self._busy or self._condemned)
 
     # -- what is done to it ------------------------------------------------------------------------
 
@@ -141,9 +142,15 @@ class Child:
         self._busy = False
         self.rss_bytes = rss_bytes or self.rss_bytes
 
-    def tell(self, kind: Kind) -> None:
-        """Have the zygote do something about it: KILL, TERM."""
-        self._leash.queue(kind)
+    def hurry(self) -> None:
+        """Have the job in it interrupted."""
+        self.line.queue(Kind.INTERRUPT)
+        self._leash.queue(Kind.TERM)
+
+    def kill(self) -> None:
+        """Have it killed. It may still answer before that, but must not be given another job."""
+        self._condemned = True
+        self._leash.queue(Kind.KILL)
 
     def retire(self) -> None:
         """Let it end by itself; `destroy` has still to be called."""
@@ -220,8 +227,7 @@ class _Run:
         if self._watch.interrupted and not self._hurried:
             self._hurried = True
             self._verdict = Shutdown()
-            self._child.line.queue(Kind.INTERRUPT)
-            self._child.tell(Kind.TERM)
+            self._child.hurry()
             self._kill_at_s, self._timeout_at_s = now_s + INTERRUPT_GRACE_S, None
         elif not self._told_stopping and self._watch.stopping():
             self._told_stopping = True
@@ -242,7 +248,7 @@ class _Run:
             self._kill(now_s)
 
     def _kill(self, now_s: float) -> None:
-        self._child.tell(Kind.KILL)
+        self._child.kill()
         self._timeout_at_s = self._kill_at_s = None
         self._given_up_at_s = now_s + KILL_PATIENCE_S
 

@@ -1,0 +1,67 @@
+"""One child as a thread of the worker sees it, when words cross on their way (F066): the test plays zygote and child."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pillion.server.isolation.bell import Bell
+from pillion.server.isolation.child import Child
+from pillion.server.isolation.frames import Kind, Line
+from pillion.server.isolation.order import Errand
+from pillion.server.slot import Slot
+
+WATCHDOG_S = 20.0
+
+
+class Stage:
+    """A child, and the other ends of its line and of its leash."""
+
+    def __init__(self) -> None:
+        line, self.line = map(Line, socket.socketpair())
+        leash, self.leash = map(Line, socket.socketpair())
+        self.child = Child(line, leash)
+
+    def run(self, play: Callable[[], None], hard_timeout_s: float | None = None) -> None:
+        """Give the child a job, while `play` says what zygote and child do. Raises what the job raises."""
+        thread, bell = threading.Thread(target=play, daemon=True), Bell()
+        thread.start()
+        try:
+            self.child.run(Errand(b"{}\n{}", hard_timeout_s), Slot(lambda: False), bell)
+        finally:
+            thread.join(WATCHDOG_S)
+            bell.close()
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.child.destroy()
+    stage.line.close()
+    stage.leash.close()
+
+
+def test_a_child_that_has_answered_can_have_another_job(stage: Stage) -> None:
+    def play() -> None:
+        stage.line.wait()
+        stage.line.send(Kind.BEGUN)
+        stage.line.send(Kind.DONE)
+
+    stage.run(play)
+    assert stage.child.is_idle
+
+
+def test_a_child_that_answers_while_it_is_about_to_be_killed_gets_no_other_job(stage: Stage) -> None:
+    def play() -> None:
+        stage.line.wait()
+        stage.line.send(Kind.BEGUN)
+        [word] = stage.leash.wait()  # comes with the hard timeout; it takes time until the zygote obeys
+        assert word.kind == Kind.KILL
+        stage.line.send(Kind.DONE)
+
+    stage.run(play, hard_timeout_s=0.01)
+    assert not stage.child.is_idle
