@@ -70,6 +70,17 @@ class CloseAll(Job):
     def perform(self): os.closerange(3, 512)
 """
 
+WITH_HANDLERS = """
+import signal, sys
+for each in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(each, lambda *_: sys.exit(1))  # an app may say so for the worker, which calls it
+"""
+
+WITH_A_THREAD = """
+import threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+"""
+
 
 @pytest.fixture
 def scene(tmp_path, monkeypatch):
@@ -358,12 +369,15 @@ def test_a_job_that_was_interrupted_before_is_not_sent(scene):
     assert scene.ledger.lines == []
 
 
-def test_a_signal_to_end_that_the_worker_has_not_sent_does_nothing(scene):
-    scene = scene(APP)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGTSTP", "SIGTTIN", "SIGUSR2"])
+@pytest.mark.parametrize("app", [APP + WITH_HANDLERS, APP + WITH_A_THREAD], ids=["forked", "executed"])
+def test_a_signal_that_the_worker_has_not_sent_does_nothing(scene, app, name):
+    """`systemctl kill -s TSTP`, for instance, sends it to each process of the service."""
+    scene = scene(app)
     result = scene.begin("Catch", slot=(slot := scene.slot()))
     pid = scene.pid_of("catch")
     for each in (pid, scene.zygote_of(pid)):
-        os.kill(each, signal.SIGTERM)
+        os.kill(each, signal.Signals[name])
     other = scene.begin("Hold", "a")  # the zygote still has children
     scene.pid_of("a")
     scene.ledger.open("a")
@@ -371,3 +385,4 @@ def test_a_signal_to_end_that_the_worker_has_not_sent_does_nothing(scene):
     assert "caught Shutdown" not in scene.ledger.lines
     slot.interrupt()
     assert type(result.wait()) is Shutdown
+    assert scene.ledger.lines[-1] == "caught Shutdown"  # one that the signal has stopped would just be killed

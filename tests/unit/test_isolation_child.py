@@ -1,4 +1,4 @@
-"""One child as a thread of the worker sees it, when words cross on their way (F066): the test plays zygote and child."""
+"""One child as a thread of the worker sees it, when words cross on their way (F066). The test is zygote and child."""
 
 from __future__ import annotations
 

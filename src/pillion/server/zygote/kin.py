@@ -1,4 +1,4 @@
-"""Kin: what the kernel is told about parent and child, so that nothing outlives its parent."""
+"""Kin: what the kernel is told about parent and child: nothing outlives its parent, no signal ends it out of turn."""
 
 from __future__ import annotations
 
@@ -8,10 +8,23 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
 # Added to what the kernel thinks of a child when memory runs out: losing it costs one job, losing the worker costs all.
 _OOM_SCORE = 300
+# What a terminal or a service manager sends to whole groups. When to end is for the worker to say.
+_NOT_FOR_US = ("INT", "HUP", "TERM", "TSTP", "TTIN", "TTOU", "USR2")
+
+
+def pass_signals_over() -> None:
+    """Have signals that are meant for the worker do nothing here, whatever handlers the app has. Main thread only."""
+    for name in _NOT_FOR_US:
+        signal.signal(signal.Signals[f"SIG{name}"], _pass_over)  # SIG_IGN would be inherited
+
+
+def _pass_over(_number: int, _frame: FrameType | None) -> None:
+    """Nothing to do."""
 
 
 def die_with(parent_pid: int) -> None:

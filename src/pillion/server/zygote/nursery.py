@@ -17,7 +17,6 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass
-from types import FrameType
 
 from pillion.config import Config
 from pillion.server.isolation.frames import HasFileno, Kind, Line, wait_for
@@ -32,9 +31,6 @@ ALONE = "--alone"
 RETIRE_GRACE_S = 10.0
 LOOK_EVERY_S = 1.0  # for the worker's end, where the kernel does not tell
 REFUSE_FOR_S = 1.0
-
-# What a terminal or a service manager sends to whole groups. When to end is for the worker to say.
-_IGNORED = ("INT", "HUP", "TERM", "TSTP", "TTIN", "TTOU", "USR2")
 
 
 @dataclass(slots=True)
@@ -207,8 +203,7 @@ def request(control: socket.socket) -> list[int] | None:
 
 def be_nursery(control_fd: int) -> None:
     """Be the zygote: the whole life of the process. Does not return."""
-    for name in _IGNORED:
-        signal.signal(signal.Signals[f"SIG{name}"], _pass_over)  # SIG_IGN would be inherited
+    kin.pass_signals_over()
     os.set_inheritable(control_fd, False)
     control = socket.socket(fileno=control_fd)
     packed = _first_frame(control)
@@ -216,6 +211,7 @@ def be_nursery(control_fd: int) -> None:
     parent = kin.Parent(boot.worker_pid)
     try:
         config = load(boot)
+        kin.pass_signals_over()
         gc.collect()
         gc.freeze()  # so that no collection in a child writes to the memory it shares with us
     except BaseException as exc:  # noqa: BLE001 - whatever it is, those who want a child are told
@@ -224,10 +220,6 @@ def be_nursery(control_fd: int) -> None:
     Nursery(control, boot, packed, config, parent).run()
     flush()
     os._exit(0)
-
-
-def _pass_over(_number: int, _frame: FrameType | None) -> None:
-    """Nothing to do."""
 
 
 def _first_frame(control: socket.socket) -> bytes:

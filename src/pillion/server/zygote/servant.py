@@ -35,7 +35,6 @@ from pillion.server.zygote.interruption import Interruption
 from pillion.server.zygote.relay import Relay, install
 
 _logger = logging.getLogger("pillion")
-_RESET = ("INT", "HUP", "TSTP", "TTIN", "TTOU", "USR2", "CHLD")
 
 
 class Servant:
@@ -189,8 +188,8 @@ def be_child(line: Line, config: Config, parent_pid: int, *, measures: bool) -> 
     try:
         kin.die_with(parent_pid)
         kin.be_first_to_go()
-        for name in _RESET:
-            signal.signal(signal.Signals[f"SIG{name}"], signal.SIG_DFL)
+        kin.pass_signals_over()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         with contextlib.suppress(Exception):
             faulthandler.enable()  # the stack of a segmentation fault goes to standard error
         code = Servant(line, config, measures=measures).serve()
@@ -203,6 +202,7 @@ def be_child(line: Line, config: Config, parent_pid: int, *, measures: bool) -> 
 def be_alone(line_fd: int, boot_fd: int, parent_pid: int) -> None:
     """Be a child that has loaded the app itself, because its zygote has threads. Does not return."""
     kin.die_with(parent_pid)
+    kin.pass_signals_over()  # also while the app is loaded
     os.set_inheritable(line_fd, False)
     line = Line.of(line_fd)
     source = Line.of(boot_fd)
