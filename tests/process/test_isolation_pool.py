@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import traceback
 
 import pytest
@@ -14,7 +15,7 @@ from isolation_scene import lives, scenes, wait_gone
 from sentinel_error import SentinelError
 from worker_process import wait_until
 
-from pillion.errors import ChildError, ChildNotStarted, JobArgumentError, Postponed
+from pillion.errors import ChildError, ChildNotStarted, JobArgumentError, Postponed, Shutdown
 from pillion.server.isolation.door import processors
 
 APP = """+
@@ -402,6 +403,20 @@ def test_a_closed_pool_takes_no_further_job(scene):
     scene.run("Where")
     scene.close()
     assert type(scene.begin("Where").wait()).__name__ == "Shutdown"
+
+
+def test_a_pool_that_is_closed_as_a_child_is_about_to_be_started_starts_no_zygote(scene):
+    scene = scene(APP)
+    pool = scene.isolation._open()
+    with pool._starting:  # another thread starts one just now
+        job = scene.begin("Where")
+        wait_until(lambda: pool._count == 1, "a job that has the right to start a child")
+        closing = threading.Thread(target=scene.close)
+        closing.start()
+        wait_until(lambda: pool._closed, "the end of the pool")
+    assert type(job.wait()) is Shutdown
+    closing.join()
+    assert pool._stem is None
 
 
 def test_nothing_is_imported_before_the_first_job():

@@ -177,6 +177,8 @@ class Pool:
 
     def _new_child(self) -> tuple[Stem, Child]:
         with self._starting:
+            if self._closed:  # while this thread waited for its turn: nobody would end that zygote
+                raise Shutdown
             if self._stem is not None and self._stem.lives:
                 with contextlib.suppress(ChildNotStarted):  # it has ended just now
                     return self._stem, self._stem.child()
