@@ -132,6 +132,38 @@ def test_a_ride_that_is_over_is_not_cancelled(lane: Lane) -> None:
     assert not trip.task.cancelled()
 
 
+def test_a_ride_is_cancelled_although_the_thread_that_calls_the_loop_for_it_is_slow(lane: Lane) -> None:
+    ride(lane, soon).wait()
+    lane._called = True  # as another thread leaves it that is stopped right before it calls the loop
+    trip = ride(lane, forever)
+    lane.cancel(trip)
+    assert isinstance(trip.wait(), asyncio.CancelledError)
+
+
+def test_nothing_is_kept_of_rides_that_a_loop_with_eager_tasks_has_ended_at_once(lane: Lane) -> None:
+    """As `asyncio.eager_task_factory` does it from Python 3.12 on."""
+
+    def run_at_once(loop: asyncio.AbstractEventLoop, coroutine: Any, context: Any = None) -> Any:
+        if coroutine.__qualname__ != Trip.go.__qualname__:
+            return asyncio.Task(coroutine, loop=loop, context=context)
+        with contextlib.suppress(StopIteration):
+            context.run(coroutine.send, None)
+        done = loop.create_future()
+        done.set_result(None)
+        return done
+
+    async def set_up() -> None:
+        asyncio.get_running_loop().set_task_factory(run_at_once)
+
+    async def at_once() -> None:
+        kept.append(len(lane._riding))
+
+    kept: list[int] = []
+    for body in (set_up, at_once, at_once, at_once):
+        ride(lane, body).wait()
+    assert kept == [0, 0, 0]
+
+
 def test_a_task_that_wants_to_end_the_process_does_not_end_the_loop(
     lane: Lane, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -129,12 +129,15 @@ class Lane:
         while inbox:
             ride = inbox.popleft()
             ride.task = task = loop.create_task(ride.go(), context=ride.context)
-            riding[task] = ride  # also keeps it alive: a loop alone does not
+            if not task.done():  # with eager tasks it may be over
+                riding[task] = ride  # also keeps it alive: a loop alone does not
         if self._watch is not None:
             self._watch.wake()
 
     def _cancel_soon(self, ride: Ride) -> None:
-        # It has been let in, as that was asked for before; but a task that is cancelled before its first step has none.
+        if ride.task is None:
+            self._let_in()  # the thread that has taken it upon itself to ask for that may not have come to it yet
+        # A task that is cancelled before its first step has none.
         asyncio.get_running_loop().call_soon(self._cancel_now, ride)
 
     def _cancel_now(self, ride: Ride) -> None:
