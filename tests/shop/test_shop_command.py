@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from shop_pages import Pages
-from shop_process import copy_example
+from shop_process import copy_example, end_all
 from worker_process import Run, clean_environment, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +35,7 @@ class DevShop:
         return run
 
     def close(self) -> None:
-        for run in self._runs:
-            run.destroy()
+        end_all(self._runs)
         wait_until(lambda: not self.left(), "the end of all processes of the shop")
 
     def left(self) -> list[str]:

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from shop_process import copy_example
+from shop_process import copy_example, end_all
 from worker_process import Run, clean_environment, wait_until
 
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -73,8 +73,7 @@ class Reader:
             self._do(step, f"{page.name}:{step.line}")
 
     def close(self) -> None:
-        for run in self._runs:
-            run.destroy()
+        end_all(self._runs)
 
     def _do(self, step: Step, where: str) -> None:
         words = shlex.split(step.command)
