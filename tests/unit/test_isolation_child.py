@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pillion.server.isolation.bell import Bell
-from pillion.server.isolation.child import Child
-from pillion.server.isolation.frames import Kind, Line
+from pillion.server.isolation.child import Child, NotBegun
+from pillion.server.isolation.frames import Frame, Kind, Line, wait_for
 from pillion.server.isolation.order import Errand
 from pillion.server.slot import Slot
 
@@ -65,3 +65,34 @@ def test_a_child_that_answers_while_it_is_about_to_be_killed_gets_no_other_job(s
 
     stage.run(play, hard_timeout_s=0.01)
     assert not stage.child.is_idle
+
+
+def test_a_child_that_does_not_begin_with_its_job_is_killed_and_another_can_have_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has been stopped, or a thread that its last job has left behind does not let go of the interpreter."""
+    monkeypatch.setattr("pillion.server.isolation.child.BEGIN_TIMEOUT_S", 0.01)
+
+    def play() -> None:
+        [word] = stage.leash.wait()
+        assert word.kind == Kind.KILL
+        stage.leash.send(Kind.ENDED, b"-9")
+
+    with pytest.raises(NotBegun, match="SIGKILL"):
+        stage.run(play)
+
+
+def test_a_job_that_has_begun_may_take_its_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pillion.server.isolation.child.BEGIN_TIMEOUT_S", 0.05)
+
+    def play() -> None:
+        stage.line.send(Kind.BEGUN)
+        [word] = stage.line.wait()
+        assert word.kind == Kind.RUN
+        wait_for([stage.leash], timeout_s=0.2)
+        words.extend(stage.leash.receive())
+        stage.line.send(Kind.DONE)
+
+    words: list[Frame] = []
+    stage.run(play)
+    assert words == []

@@ -16,6 +16,8 @@ from pillion.server.isolation.frames import Frame, HasFileno, Kind, Line, wait_f
 from pillion.server.isolation.order import Errand
 
 START_TIMEOUT_S = 120.0
+# It begins as soon as it has read the job, unless it cannot go on at all; and no hard timeout counts yet.
+BEGIN_TIMEOUT_S = 60.0
 # From the request to end until the kill. The manager waits 1.5 s for threads that it has interrupted.
 INTERRUPT_GRACE_S = 1.0
 # A child that has closed its line is about to end, or has closed what is not its own.
@@ -186,12 +188,14 @@ class _Run:
         self._told_stopping = False
         self._hurried = False
         self._verdict: BaseException | None = None
+        self._begin_by_s: float | None = None
         self._timeout_at_s: float | None = None  # the hard timeout
         self._kill_at_s: float | None = None
         self._given_up_at_s: float | None = None
 
     def wait(self) -> None:
         self._child.line.queue(Kind.RUN, self._errand.body)
+        self._begin_by_s = time.monotonic() + BEGIN_TIMEOUT_S
         while True:
             self._look_after()
             for frame in self._child.turn(self._bell, self._next_date_s()):
@@ -201,14 +205,14 @@ class _Run:
                 raise self._meaning_of_its_end()
 
     def _next_date_s(self) -> float | None:
-        dates = [each for each in (self._timeout_at_s, self._kill_at_s, self._given_up_at_s) if each is not None]
-        return min(dates, default=None)
+        dates = (self._begin_by_s, self._timeout_at_s, self._kill_at_s, self._given_up_at_s)
+        return min((each for each in dates if each is not None), default=None)
 
     def _take(self, frame: Frame) -> bool:
         """Do what the child says; True if the job has ended well. Raises what it has raised."""
         if frame.kind == Kind.BEGUN:
-            self._begun = True
-            if self._errand.hard_timeout_s is not None:
+            self._begun, self._begin_by_s = True, None
+            if self._errand.hard_timeout_s is not None and self._verdict is None:
                 self._timeout_at_s = time.monotonic() + self._errand.hard_timeout_s
         elif frame.kind == Kind.LOG:
             with contextlib.suppress(Exception):  # a filter of the application, for instance: the job must go on
@@ -244,12 +248,12 @@ class _Run:
         elif self._timeout_at_s is not None and now_s >= self._timeout_at_s and self._verdict is None:
             self._verdict = HardTimeout(self._errand.hard_timeout_s or 0.0)
             self._kill(now_s)
-        elif self._kill_at_s is not None and now_s >= self._kill_at_s:
+        elif any(each is not None and now_s >= each for each in (self._kill_at_s, self._begin_by_s)):
             self._kill(now_s)
 
     def _kill(self, now_s: float) -> None:
         self._child.kill()
-        self._timeout_at_s = self._kill_at_s = None
+        self._begin_by_s = self._timeout_at_s = self._kill_at_s = None
         self._given_up_at_s = now_s + KILL_PATIENCE_S
 
     def _meaning_of_its_end(self) -> BaseException:
