@@ -137,7 +137,8 @@ class BaseJob(JobHelpers):
     to keep; `dead`: False to discard the job when its retries are used up; `tags`; `log_level`;
     `timeout_s`: how many seconds an async job may run before it is cancelled, and then retried;
     `execution`: "process" for a child process of the worker (docs/guides/processes.md), in which `hard_timeout_s`
-    is the seconds after which it is killed;
+    is the seconds after which it is killed; `transactional_push`: True to wait for the commit of the database
+    transaction that is open at the push, False never to wait (docs/guides/transactions.md);
     `wire_name`: the name in the payload, for instance that of a Ruby class; `abstract`: this class is
     only a base; `home`: where its jobs are pushed to. Raises ConfigError for what cannot be right.
     """
@@ -185,6 +186,7 @@ class BaseJob(JobHelpers):
         timeout_s: timedelta | float | None = None,
         execution: Execution | None = None,
         hard_timeout_s: timedelta | float | None = None,
+        transactional_push: bool | None = None,
         wire_name: str | None = None,
         abstract: bool = False,
         home: Home | None = None,
@@ -203,6 +205,7 @@ class BaseJob(JobHelpers):
             timeout_s=timeout_s,
             execution=execution,
             hard_timeout_s=hard_timeout_s,
+            transactional_push=transactional_push,
         )
         if home is not None:
             cls.__home__ = home
@@ -310,6 +313,7 @@ class JobDecorator:
         timeout_s: timedelta | float | None = None,
         execution: Execution | None = None,
         hard_timeout_s: timedelta | float | None = None,
+        transactional_push: bool | None = None,
         wire_name: str | None = None,
         retry_in: Callable[[int, BaseException, dict[str, Any]], Any] | None = None,
         on_retries_exhausted: Callable[[dict[str, Any], BaseException], Any] | None = None,

@@ -100,6 +100,7 @@ class SetCall(Generic[P]):
         timeout_s: timedelta | float | None = None,
         execution: Execution | None = None,
         hard_timeout_s: timedelta | float | None = None,
+        transactional_push: bool | None = None,
         wait: Interval | None = None,
         wait_until: Interval | None = None,
         sync: bool | None = None,
@@ -123,6 +124,7 @@ class SetCall(Generic[P]):
             timeout_s=timeout_s,
             execution=execution,
             hard_timeout_s=hard_timeout_s,
+            transactional_push=transactional_push,
         )
         before = self._setter
         checked = check_options({**known, **options})
