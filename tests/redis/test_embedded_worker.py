@@ -368,6 +368,32 @@ def test_it_can_be_stopped_while_it_waits_for_redis(tmp_path, caplog):
         default.reset()
 
 
+@pytest.mark.parametrize("end", [lambda worker: worker.stop(timeout_s=0), EmbeddedWorker.quiet])
+def test_an_end_amid_a_late_start_is_an_end(own_redis, end):
+    default.install(Config(redis=RedisConfig(url=own_redis.url)))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def startup() -> None:
+        begun.set()
+        assert go_on.wait(WATCHDOG_S)
+
+    before = own_threads()
+    own_redis.stop()
+    worker = EmbeddedWorker(configure=lambda config: config.on("startup", startup))
+    try:
+        worker.start()
+        own_redis.start()
+        assert begun.wait(WATCHDOG_S)
+        end(worker)
+        go_on.set()
+        until(lambda: "pillion.embedded" not in own_threads())
+        assert own_threads() == before
+    finally:
+        go_on.set()
+        worker.stop()
+        default.reset()
+
+
 def test_a_crash_of_redis_is_survived(own_redis: RedisProcess, gate, caplog):
     gate.open.set()
     caplog.set_level("INFO", "pillion")

@@ -243,6 +243,7 @@ class _Life:
         self._runtime = make_runtime(config, target, new_nonce())
         self._launcher: Launcher | None = None
         self._ending = threading.Event()
+        self._turn = threading.RLock()  # an end comes before the first fetch or after it, never amid
         self._waiting: threading.Thread | None = None
         self._begun = False
 
@@ -265,15 +266,20 @@ class _Life:
             raise
 
     def quiet(self) -> None:
-        self._ending.set()
-        if self._launcher is not None:
-            self._launcher.quiet()
+        with self._turn:
+            self._ending.set()
+            if self._launcher is not None and self._begun:
+                self._launcher.quiet()
 
     def end(self, timeout_s: float | None) -> None:
         deadline_s = time.monotonic() + (self._config.timeout_s if timeout_s is None else timeout_s)
-        self._ending.set()
+        with self._turn:
+            self._ending.set()
         if self._waiting is not None:
             self._waiting.join(max(0.0, deadline_s - time.monotonic()))
+            if self._waiting.is_alive():  # amid a start: it takes down what it has brought up, when it gets there
+                log.info("The embedded worker stops as soon as its start lets it")
+                return
         try:
             self._take_down(deadline_s)
         except Exception:
@@ -286,9 +292,12 @@ class _Life:
         if self._launcher is None:
             self._launcher = assemble(self._runtime, on_signal=lambda _: None, embedded=True)
         self._launcher.prepare()
-        log_start(self._runtime, version)
-        self._begun = True
-        self._launcher.work()
+        with self._turn:
+            if self._ending.is_set():
+                return
+            log_start(self._runtime, version)
+            self._begun = True
+            self._launcher.work()
 
     def _take_down(self, deadline_s: float) -> None:
         if self._launcher is not None:
@@ -296,6 +305,11 @@ class _Life:
         self._runtime.storage.close()
 
     def _wait_for_redis(self) -> None:
+        self._try_again()
+        if not self._begun:
+            self._take_down(time.monotonic())
+
+    def _try_again(self) -> None:
         wait_s = 1.0
         while not self._begun and not self._ending.wait(wait_s):
             try:
