@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import subprocess
 import sys
@@ -43,6 +44,16 @@ def module(monkeypatch):
     module = ModuleType("guide_embedded")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return module
+
+
+@pytest.fixture
+def pillion_log():
+    """The logger that the guide sets up; it is as before afterwards."""
+    logger = logging.getLogger("pillion")
+    handlers, level = list(logger.handlers), logger.level
+    yield logger
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
 
 
 def run_next(module: ModuleType, place: int) -> dict[str, Any]:
@@ -133,6 +144,24 @@ def test_the_asgi_py_of_the_guide(tmp_path, redis_url):
 
 class Note(pillion.Job):
     def perform(self): ...
+
+
+class Missing(pillion.Job):
+    def perform(self):
+        raise LookupError("no such order")
+
+
+def test_the_lines_for_uvicorn_show_that_a_job_fails(home, pillion_log, capsys):
+    exec(block("logs.py"), {})
+    seen: list[str] = []
+
+    def shown() -> bool:
+        seen.append(capsys.readouterr().out)
+        return re.search(rf" jid={jid} .*INFO: fail\n", "".join(seen)) is not None
+
+    jid = Missing.perform_async()
+    with EmbeddedWorker():
+        until(shown)
 
 
 def test_the_hooks_for_gunicorn(home, monkeypatch):

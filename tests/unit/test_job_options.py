@@ -116,3 +116,13 @@ def test_an_option_that_looks_like_a_slip_is_pointed_out_and_kept(caplog):
     assert "Did you mean 'retry'?" in caplog.text
     assert "Did you mean 'queue'?" in caplog.text
     assert "team" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "here"),
+    [("max_retries", "retry"), ("soft_time_limit", "timeout_s"), ("time_limit", "hard_timeout_s")],
+)
+def test_what_celery_calls_an_option_is_answered_with_the_name_here(caplog, elsewhere, here):
+    check_options({elsewhere: 3})
+    assert f"{elsewhere!r} is not one Pillion knows" in caplog.text
+    assert f"Did you mean {here!r}?" in caplog.text

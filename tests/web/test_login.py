@@ -165,8 +165,15 @@ class TestPasswords:
 
 class TestTokens:
     def test_a_short_token_is_refused(self):
-        with pytest.raises(ConfigError, match="20 characters"):
+        with pytest.raises(
+            ConfigError, match=r"20 characters or more, got 'one of 5 characters'.*token_urlsafe"
+        ) as short:
             BearerTokens({"short": User("ci", "viewer")})
+        assert "'short'" not in str(short.value)  # messages end in logs
+
+    def test_no_token_at_all_is_refused(self):
+        with pytest.raises(ConfigError, match=r"at least one.*got 'none'"):
+            BearerTokens({})
 
     def test_a_wrong_token_does_not_let_in(self):
         auth = BearerTokens({"t" * 30: User("ci", "viewer")})

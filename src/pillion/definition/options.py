@@ -32,13 +32,18 @@ _LEVELS: Final = {
 }
 
 
+# Names from other libraries, and slips too far off for difflib.
 _OFTEN_MEANT: Final = {
     "retries": "retry",
     "max_retries": "retry",
+    "max_attempts": "retry",
     "que": "queue",
     "queue_name": "queue",
     "tag": "tags",
     "timeout": "timeout_s",
+    "soft_time_limit": "timeout_s",
+    "time_limit": "hard_timeout_s",
+    "hard_timeout": "hard_timeout_s",
 }
 
 _log = logging.getLogger("pillion")

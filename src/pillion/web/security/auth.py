@@ -26,6 +26,7 @@ from pillion.web.security.backoff import Backoff
 from pillion.web.threads import Threads
 
 _LONGEST_NAME: Final = 200
+_LEAST_TOKEN: Final = 20
 
 
 @dataclass(slots=True, frozen=True)
@@ -145,8 +146,15 @@ class BearerTokens:
     hint = "Send Authorization: Bearer TOKEN."
 
     def __init__(self, tokens: Mapping[str, User]) -> None:
-        if not tokens or min(map(len, tokens)) < 20:
-            raise ConfigError("tokens", "at least one, each of 20 characters or more", f"{len(tokens)} tokens")
+        if not tokens or min(map(len, tokens)) < _LEAST_TOKEN:
+            # The token itself stays out of the message: that ends in logs.
+            got = f"one of {min(map(len, tokens))} characters" if tokens else "none"
+            raise ConfigError(
+                "tokens",
+                f"at least one, each of {_LEAST_TOKEN} characters or more",
+                got,
+                'To make one: python -c "import secrets; print(secrets.token_urlsafe())"',
+            )
         self._users = [(_digest(token), user) for token, user in tokens.items()]
 
     def __call__(self, visitor: Visitor) -> User | None:
