@@ -1,10 +1,10 @@
 """How an application tests its jobs. No Redis is needed: `pillion_mode = fake` in pytest.ini."""
 
 import pytest
-from shop import first, store
 from shop.final import CompleteOrder, RequestFulfillment, SendConfirmation
 
 from pillion import Job, JobArgumentError, testing
+from shop import first, store
 
 
 def all_done_once():
