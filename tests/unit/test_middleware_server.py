@@ -382,3 +382,32 @@ def test_cancelling_an_async_job_reaches_it_through_a_sync_callable():
 
     asyncio.run(main())
     assert log == ["job cancelled", "CancelledError"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_stop_iteration_that_escapes_is_an_error_like_any_other_and_holds_nothing_up(kind):
+    """A forgotten default of `next`. asyncio takes no StopIteration as the result of a future, or no more."""
+    rig = Rig(kind)
+
+    def careless(job, payload, queue, next_):
+        next_()
+        return next(iter([]))
+
+    async def passes_it_on(job, payload, queue, next_):
+        return await next_()
+
+    rig.chain.add(passes_it_on)
+    rig.chain.add(careless)
+    done, errors = threading.Event(), []
+
+    def run():
+        try:
+            rig.run()
+        except BaseException as exc:
+            errors.append(exc)
+        done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    assert done.wait(20)
+    assert "StopIteration" in str(errors[0])
+    assert rig.log == ["job"]

@@ -56,7 +56,16 @@ def _settle(waiter: asyncio.Future[Any], variables: contextvars.Context, run: Ca
     try:
         waiter.set_result(variables.run(run))
     except BaseException as error:  # noqa: BLE001 -- it is raised again inside the middleware
-        waiter.set_exception(error)
+        waiter.set_exception(_awaitable(error))
+
+
+def _awaitable(error: BaseException) -> BaseException:
+    """The error as a future may have it: asyncio refuses a StopIteration (before Python 3.12), and waits for ever."""
+    if not isinstance(error, StopIteration):
+        return error
+    stand_in = RuntimeError("a middleware or a job raised StopIteration")
+    stand_in.__cause__ = error
+    return stand_in
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
@@ -87,7 +96,7 @@ async def run_in_thread(middleware: Callable[..., Any], context: Context, run: C
         try:
             ended.set_result(variables.run(middleware, *context, next_))
         except BaseException as error:  # noqa: BLE001 -- it is raised again where the result is awaited
-            ended.set_exception(error)
+            ended.set_exception(_awaitable(error))
 
     threading.Thread(target=body, name="pillion.middleware", daemon=True).start()
     waiting = asyncio.wrap_future(ended)
