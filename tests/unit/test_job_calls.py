@@ -251,7 +251,13 @@ def test_every_call_has_an_awaitable_form_that_writes_the_same(home, order):
 
 
 @pytest.mark.parametrize(
-    ("name", "instead"), [("delay", "perform_async"), ("delay_for", "perform_in"), ("delay_until", "perform_at")]
+    ("name", "instead"),
+    [
+        ("delay", "perform_async"),
+        ("delay_for", "perform_in"),
+        ("delay_until", "perform_at"),
+        ("apply_async", "perform_async"),
+    ],
 )
 def test_names_from_elsewhere_say_what_to_write_here(home, order, name, instead):
     function = home.job(lambda: None)

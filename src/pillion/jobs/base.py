@@ -171,6 +171,7 @@ class BaseJob(JobHelpers):
         delay = Renamed("perform_async(...)")
         delay_for = Renamed("perform_in(seconds, ...)")
         delay_until = Renamed("perform_at(moment, ...)")
+        apply_async = Renamed("perform_async(...), perform_in(seconds, ...) or set(queue=...).perform_async(...)")
 
     def __init_subclass__(
         cls,
@@ -274,6 +275,7 @@ class FunctionJob(Setter[P], Generic[P, R]):
         delay = Renamed("perform_async(...)")
         delay_for = Renamed("perform_in(seconds, ...)")
         delay_until = Renamed("perform_at(moment, ...)")
+        apply_async = Renamed("perform_async(...), perform_in(seconds, ...) or set(queue=...).perform_async(...)")
 
     def __repr__(self) -> str:
         return f"<job {self.__job__.wire_name}>"
