@@ -202,6 +202,22 @@ def test_a_finished_async_job_is_acknowledged_although_no_other_comes(
     assert not raw.exists(engine.inflight())
 
 
+def test_nothing_is_kept_of_async_jobs_that_have_ended_well_or_not(engine: Engine, raw: redis.Redis) -> None:
+    """Else a process grows with each job, and a cancellation that comes late finds something to cancel."""
+
+    async def fail(*_: object) -> None:
+        raise ValueError("no")
+
+    async def end(*_: object) -> None: ...
+
+    engine.job("Fail", fail, is_async=True)
+    engine.job("End", end, is_async=True)
+    engine.start()
+    raw.lpush("queue:default", payload("Fail"), payload("End"))
+    processed(raw, 2)
+    assert engine.manager._lane._riding == {}
+
+
 def test_the_lines_of_a_job_have_its_name_and_those_of_its_neighbours_theirs(
     engine: Engine, raw: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
