@@ -111,6 +111,21 @@ def test_find_that_finds_nothing_says_so(pillion):
     assert pillion.ok("jobs", "find", "--class", "Nobody") == "No job fits.\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [(["Charge"], "--text Charge"), (["--class", "Charge"], "such as shop.jobs.Charge")],
+)
+def test_find_that_finds_nothing_by_half_a_name_says_how_to_ask(pillion, words, hint):
+    result = pillion("jobs", "find", *words)
+    assert result.stdout == "No job fits.\n"
+    assert hint in result.stderr
+
+
+def test_find_that_finds_nothing_by_a_whole_name_has_nothing_to_add(pillion):
+    for words in (["0" * 24], ["--class", "shop.jobs.Charge"]):
+        assert pillion("jobs", "find", *words).stderr == ""
+
+
 # -- retry, kill, delete ---------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,7 @@ _COLUMNS = (
     Column("Jid", whole=True),
 )
 _MOST_SHOWN = 60
+_JID = re.compile(r"[0-9a-f]{24}")
 
 
 @click.group("jobs")
@@ -74,6 +76,8 @@ def find(*, limit: int, as_json: bool, config_file: str | None, environment: str
         found = list(hits)
     if not found:
         click.echo("No job fits.")
+        if hint := _why_none(choice):
+            click.echo(hint, err=True)
         return
     print_table(_COLUMNS, [_row(place, job, time.time()) for place, job in found])
     if len(found) == limit:
@@ -114,6 +118,15 @@ def delete(*, yes: bool, config_file: str | None, environment: str | None, **giv
     From retry, dead and scheduled it can be undone for a day with `pillion undo`. From a queue it cannot.
     """
     act("delete", Choice.of(given), config_file, environment, yes=yes)
+
+
+def _why_none(choice: Choice) -> str:
+    """What was probably meant instead, or nothing: names are compared as a whole."""
+    if words := [jid for jid in choice.jids if not _JID.fullmatch(jid)]:
+        return f"A word alone is a jid. For a class: --class shop.jobs.Charge; for text anywhere: --text {words[0]}"
+    if short := [name for name in choice.classes if "." not in name and "::" not in name]:
+        return f"A class has its whole name here, such as shop.jobs.{short[0]}; `pillion failures` shows them."
+    return ""
 
 
 def _queues(fleet: Fleet) -> list[Queue]:

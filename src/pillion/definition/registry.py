@@ -183,7 +183,8 @@ class Registry:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return (
             f"No job named {name!r} is registered in this process, which knows {len(self._definitions)}.{hint} "
-            "Name its module in `pillion run`, or set wire_name= if it has another name here."
+            "Name its module in `pillion run` or in EmbeddedWorker(require=[...]), "
+            "or set wire_name= if it has another name here."
         )
 
 
