@@ -181,6 +181,8 @@ def test_names_of_modules_and_classes(text, module, class_name):
         "1st",
         "class",
         "a/import",
+        "true",
+        "shop/none",
         "x/\ud800",
         "a\nb",
         "a$b",
@@ -206,6 +208,17 @@ def test_names_that_would_hide_a_module_are_refused(text):
 def test_a_queue_that_cannot_be_is_refused(project):
     assert refusal("my_job", "--queue", 'a"b').startswith("--queue: expected letters, digits")
     assert files(project) == set()
+
+
+@pytest.mark.parametrize("tests", ["../elsewhere", "tests/../../elsewhere", "{tmp}/elsewhere"])
+def test_nothing_is_written_outside_of_the_project(project, tests):
+    (project / "shop").mkdir()
+    folder = tests.format(tmp=project.parent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project / "shop")
+        assert refusal("my_job", "--tests", folder).startswith("--tests: expected a folder of this project")
+    assert files(project) == set()
+    assert not (project.parent / "elsewhere").exists()
 
 
 # -- what is there already -----------------------------------------------------------------------------

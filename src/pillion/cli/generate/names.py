@@ -48,13 +48,14 @@ def read_name(text: str) -> JobNames:
     parts = re.split(r"[/.]", text.strip().removesuffix(".py"))
     packages, last = tuple(parts[:-1]), parts[-1]
     name = "_".join(_BORDER.split(last)).lower()
-    for part in (*packages, name):
+    class_name = _camel(last)  # `true` is no keyword, True is one
+    for part in (*packages, name, class_name):
         if not part.isidentifier() or keyword.iskeyword(part):
             raise ConfigError("NAME", "names as those of Python's modules, with / between them", text, _hint(text))
     top = packages[0] if packages else name
     if top in sys.stdlib_module_names or top == "pillion":
         raise ConfigError("NAME", "a name that is free", text, f"{top!r} is a module already, which it would hide.")
-    return JobNames(packages, name, _camel(last))
+    return JobNames(packages, name, class_name)
 
 
 def _hint(text: str) -> str:

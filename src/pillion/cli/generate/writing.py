@@ -56,6 +56,8 @@ def find_base(names: JobNames, folder: Path) -> tuple[str, str]:
 
 def write_job(order: JobOrder, folder: Path) -> list[Path]:
     """Write the files, below `folder`. Returns them. Raises ConfigError, before anything is written, if one exists."""
+    if order.tests is not None and (order.tests.is_absolute() or ".." in order.tests.parts):
+        raise ConfigError("--tests", "a folder of this project, such as tests/jobs", str(order.tests))
     files = {folder / order.names.path: _filled("job.py.txt", order.values(), folder)}
     if order.tests is not None:
         files[folder / order.names.test_path(order.tests)] = _filled("test.py.txt", order.values(), folder)
