@@ -201,3 +201,26 @@ def test_an_async_push_cannot_wait_for_a_sync_session(here):
 
     with pytest.raises(InvalidJob, match=r"Expected a push without \.aio"):
         asyncio.run(main())
+
+
+def test_nor_for_one_whose_classes_have_databases_of_their_own(here, tmp_path):
+    async def main():
+        await here.Complete.perform_async.aio(1)
+
+    engine = create_engine(f"sqlite:///{tmp_path / 'orders.db'}")
+    with Session(binds={Order: engine}) as session, pillion.transaction(session):
+        with pytest.raises(InvalidJob, match="which is not"):
+            asyncio.run(main())
+        session.commit()
+    engine.dispose()
+    assert here.sent.trips == []
+
+
+def test_an_async_session_whose_classes_have_databases_of_their_own(here, run):
+    async def main(engine):
+        async with AsyncSession(binds={Order: engine}) as session, pillion.transaction(session):
+            session.add(Order(id=1, jid=await here.Complete.perform_async.aio(1)))
+            await session.commit()
+
+    run(main)
+    assert numbers(here.sent_async) == [1]

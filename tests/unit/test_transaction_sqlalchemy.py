@@ -62,6 +62,25 @@ class TestABlock:
             raise ZeroDivisionError
         assert here.sent.trips == []
 
+    def test_one_object_in_two_threads_is_two_blocks(self, here, session):
+        block = pillion.transaction(session)
+        entered, ended = threading.Event(), threading.Event()
+
+        def other():
+            with block:
+                entered.set()
+                assert ended.wait(60)
+            here.Complete.perform_async(1)
+
+        thread = threading.Thread(target=other)
+        with block:
+            thread.start()
+            assert entered.wait(60)
+        here.Complete.perform_async(2)
+        ended.set()
+        thread.join()
+        assert numbers(here.sent) == [2, 1]
+
     def test_the_commit_may_come_after_the_block(self, here, session):
         with session.begin():
             with pillion.transaction(session):

@@ -10,8 +10,6 @@ commit of the transaction that is open at that moment, also when the block has e
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
-from contextvars import Token
 from importlib import import_module
 from types import TracebackType
 from typing import Any
@@ -29,16 +27,16 @@ class transaction:  # noqa: N801 -- it is written as a block, like `contextlib.s
 
     def __init__(self, target: Any) -> None:
         self._transaction = _transaction_of(target)
-        self._tokens: list[Token[Chosen]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(around.set((*around.get(), self._transaction)))
+        around.set((*around.get(), self._transaction))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with suppress(ValueError):  # a fixture or dependency that yields inside of the block may end elsewhere
-            around.reset(self._tokens.pop())
+        # By what is there now, not by a token: one object may serve many threads, and a fixture or dependency that
+        # yields inside of the block may end elsewhere.
+        around.set(_without_last(around.get(), self._transaction))
 
     async def __aenter__(self) -> None:
         self.__enter__()
@@ -47,6 +45,13 @@ class transaction:  # noqa: N801 -- it is written as a block, like `contextlib.s
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, traceback)
+
+
+def _without_last(chosen: Chosen, transaction: Transaction) -> Chosen:
+    for place in reversed(range(len(chosen))):
+        if chosen[place] == transaction:
+            return (*chosen[:place], *chosen[place + 1 :])
+    return chosen
 
 
 def _transaction_of(target: Any) -> Transaction:

@@ -26,6 +26,7 @@ from weakref import ReferenceType, ref
 
 from sqlalchemy import event
 from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.ext.asyncio import async_session
 from sqlalchemy.orm import Session, SessionTransaction
 
 import pillion
@@ -94,8 +95,8 @@ class SessionPushes:
         """Whether it is the session of an AsyncSession."""
         try:
             return bool(self.session.get_bind().dialect.is_async)
-        except UnboundExecutionError:  # which database it will use shows with its first statement
-            return True
+        except UnboundExecutionError:  # each class has a database of its own; an AsyncSession knows that it is one
+            return async_session(self.session) is not None
 
     def hold(self, held: Held) -> None:
         """As `Transaction.hold`. A session without a transaction begins one, as it does for `session.add`."""
