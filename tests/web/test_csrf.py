@@ -26,6 +26,7 @@ REFUSE = [
     {"sec-fetch-site": "cross-site", "origin": OWN},
     {"sec-fetch-site": "cross-site"} | BEARER,
     {"origin": "null"},
+    {"origin": "http://["},
     {"origin": ""},
     {"origin": "http://evil.test"},
     {"origin": f"http://evil.{HOST}"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
@@ -18,6 +19,9 @@ FLASH_AGE_S: Final = 60
 _LONGEST_TARGET: Final = 100
 _LONGEST_UNDO_ID: Final = 40
 _MOST: Final = 2**53
+_MOST_FACTS: Final = 20
+# It is set again with the others, and a quoted cookie can have line ends in it.
+_LOCALE: Final = re.compile(r"[A-Za-z0-9-]{1,20}")
 
 Code = Literal["done", "nothing", "partly", "refused", "started", "failed"]
 
@@ -33,10 +37,10 @@ class Preferences:
     @classmethod
     def of(cls, cookies: Mapping[str, str]) -> Preferences:
         """What the cookies say; what they cannot say is the default."""
-        theme = cookies.get(THEME, "auto")
+        theme, locale = cookies.get(THEME, "auto"), cookies.get(LOCALE, "")
         return cls(
             cast("Theme", theme if theme in get_args(Theme) else "auto"),
-            cookies.get(LOCALE, "")[:20],
+            locale if _LOCALE.fullmatch(locale) else "",
             cookies.get(COMPACT) == "1",
         )
 
@@ -62,7 +66,11 @@ class Note:
     @classmethod
     def parse(cls, text: str, actions: Mapping[str, object]) -> Note | None:
         """The note in a cookie; None for none. Somebody else may have written it, so nothing in it is believed."""
-        given = {name: values[-1] for name, values in parse_qs(text[:1000], max_num_fields=20).items()}
+        try:
+            facts = parse_qs(text[:1000], max_num_fields=_MOST_FACTS)
+        except ValueError:
+            return None
+        given = {name: values[-1] for name, values in facts.items()}
         code, action, count = given.get("code", ""), given.get("action", ""), given.get("count", "0")
         undo_id = given.get("undo_id", "")[:_LONGEST_UNDO_ID]
         if code not in get_args(Code) or action not in actions or not (count.isascii() and count.isdigit()):

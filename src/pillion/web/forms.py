@@ -27,9 +27,9 @@ async def read_body(stream: AsyncIterator[bytes]) -> bytes:
 
 
 def parse_query(text: str) -> Fields:
-    """Names and values of a query, or of a form. Raises Refusal for too many of them."""
+    """Names and values of a query or a form; bytes that are no UTF-8 become U+FFFD. Raises Refusal for too many."""
     try:
-        return parse_qs(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="surrogateescape")
+        return parse_qs(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
         raise Refusal("bad_request", f"At most {MOST_FIELDS:,} fields are read here.") from None
 

@@ -47,7 +47,10 @@ def why_foreign(method: str, headers: Mapping[str, str], public_origin: str | No
 def _is_ours(origin: str, host: str, public_origin: str | None) -> bool:
     if public_origin is not None and origin.lower() == public_origin.lower().rstrip("/"):
         return True
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # no browser writes such, as http://[
+        return False
     return parts.scheme in ("http", "https") and bool(parts.netloc) and parts.netloc.lower() == host.lower()
 
 
