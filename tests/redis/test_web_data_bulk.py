@@ -199,6 +199,14 @@ def test_what_cannot_be_pushed_is_told_and_left(scene: Scene, raw: redis.Redis) 
     assert raw.zcard("retry") == 2
 
 
+def test_words_that_are_hidden_from_whoever_began_choose_nothing(scene: Scene, raw: redis.Redis) -> None:
+    raw.zadd("retry", {failed("a", args=["4111"]): 1.0})
+    begun = scene.data.bulk_start("retries", "retry", q="args:4111", actor="ana", redact=HIDE_ALL)
+    assert (scene.data.bulk_run(begun.bulk_id).moved, raw.zcard("retry")) == (0, 1)
+    begun = scene.data.bulk_start("retries", "retry", q="args:4111", actor="ana")
+    assert (scene.data.bulk_run(begun.bulk_id).moved, raw.zcard("retry")) == (1, 0)
+
+
 def test_hidden_words_choose_nothing(redis_url: str, raw: redis.Redis) -> None:
     scene = Scene(redis_url)
     raw.zadd("retry", {failed("a", args=["4111"]): 1.0})

@@ -10,6 +10,7 @@ from web_scene import DEAD_JID, HOST, IDENTITY, QUEUE, QUEUED_JID, RETRY_JID, SC
 
 from pillion.web.confirm import is_far
 from pillion.web.cookies import Note
+from pillion.web.data.data import Data
 from pillion.web.routes import ROUTES
 
 HIDDEN_FIELD = re.compile(r'<input[^>]*type="hidden"[^>]*>')
@@ -62,6 +63,10 @@ class TestQueues:
     def test_ticked_queues_are_paused_together(self, admin, filled):
         admin.post("/queues/-/pause-all", data={"queue": [QUEUE, "low"]})
         assert filled.smembers("paused") == {QUEUE.encode(), b"low"}
+
+    def test_clear_does_not_promise_to_spare_what_comes_later(self, admin, filled):
+        assert "cutoff" not in confirmed(admin.post(f"/queues/{QUEUE}/clear"))
+        assert "cutoff" in confirmed(admin.post("/bulk/retries/delete"))
 
     def test_clear_asks_clears_and_can_be_undone(self, admin, filled):
         asked = admin.post(f"/queues/{QUEUE}/clear", data={"back": "/queues"})
@@ -211,9 +216,30 @@ class TestMany:
     def test_who_started_it_is_written_down(self, admin, many):
         fields = confirmed(admin.post("/bulk/retries/retry", data={"q": "class:shop.jobs.SendMail"}))
         self.wait(admin, admin.post("/bulk/retries/retry", data=fields))
-        entry = audit(many)[-1]
+        entry = audit(many)[0]
         assert (entry["action"], entry["target"], entry["result"]) == ("bulk_retry", "retries", "started")
-        assert entry["filter"] == "class:shop.jobs.SendMail"
+        assert (entry["filter"], entry["count"]) == ("class:shop.jobs.SendMail", "151")
+
+    def test_what_came_of_it_is_written_down(self, admin, many):
+        many.zadd("retry", {json.dumps(failed("f" * 24, **{"class": "Other"})): 1.0})
+        fields = confirmed(admin.post("/bulk/retries/delete", data={"q": "class:Other"}))
+        admin.post("/bulk/retries/delete", data=fields)
+        while (entry := audit(many)[-1])["result"] == "started":
+            admin.get("/api/v1/stats")
+        assert (entry["result"], entry["count"], entry["target"]) == ("done", "1", "retries")
+        assert admin.post(f"/undo/{entry['undo_id']}/restore").status_code == 303
+        assert many.zcard("retry") == 152
+
+    @pytest.mark.parametrize(("action", "status"), [("delete", 403), ("retry", 303)])
+    def test_to_go_on_with_a_removal_is_for_those_who_may_remove(self, action, status, dash, fleet, many):
+        left = Data(fleet).bulk_start("retries", action, actor="ana the admin").bulk_id  # and nobody carries it out
+        record = json.loads(many.hget("pl:bulks", left)) | {"updated_at": 1.0}
+        many.hset("pl:bulks", left, json.dumps(record))
+        operator = dash().client("operator")
+        assert ("/resume" in operator.get(f"/bulk/{left}").text) is (status == 303)
+        assert operator.post(f"/bulk/{left}/resume").status_code == status
+        assert operator.post(f"/api/v1/bulk/{left}:resume").status_code in (status, 202)
+        assert (many.zcard("retry") == 151) or action == "retry"
 
     def wait(self, client, answer):
         place = answer.headers["location"]
@@ -225,6 +251,14 @@ class TestMany:
 
 
 class TestAudit:
+    def test_what_was_done_to_a_job_is_for_those_who_may_read_it(self, dash, filled):
+        board = dash()
+        board.client("admin").post("/api/v1/bulk/dead:retry", json={"q": f"jid:{RETRY_JID}", "confirmed": True})
+        place = f"/api/v1/jobs/{RETRY_JID}?in=retries"
+        assert ADDRESS in board.client("admin").get(place).text
+        for role in ("viewer", "operator"):
+            assert board.client(role).get(place).json()["audit"] == []
+
     def test_every_action_leaves_a_line(self, admin, filled):
         admin.post(f"/queues/{QUEUE}/pause")
         (entry,) = audit(filled)

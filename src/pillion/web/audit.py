@@ -20,7 +20,8 @@ class Entry:
     """One action. `who` with `role`, from `address`; `action` is the name of the route, `target` what it was done to.
 
     `filter` is the search that chose the jobs; `count` how many it was done to; `result` is "done", "nothing",
-    "partly", "refused", "started", or "failed: " with the class of the error. `undo_id` puts it back.
+    "partly", "refused", or "failed: " with the class of the error. `undo_id` puts it back. What is done to many has
+    two entries: "started", with the count that was confirmed, and at its end "done" or "stopped".
     """
 
     who: str

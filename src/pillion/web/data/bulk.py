@@ -29,7 +29,7 @@ from pillion.web.data.counting import Counted, ask_count
 from pillion.web.data.models import BulkReport, SetName
 from pillion.web.data.overview import SETS
 from pillion.web.data.query import Query, after, read_query
-from pillion.web.data.redaction import Redact
+from pillion.web.data.redaction import HIDE_ALL, Redact
 from pillion.web.data.source import Source
 from pillion.web.data.visible import Visible
 from pillion.wire import keys
@@ -101,6 +101,7 @@ def start(
         cutoff_at=now_s if cutoff_at is None else min(cutoff_at, now_s),
         since_at=since_at,
         total=counted.total,
+        is_blind=redact is HIDE_ALL,
     )
     if action == "delete":
         bin_ = new_bin(source.fleet, "set", SETS[set_name], DEFAULT_UNDO_S)
@@ -170,9 +171,10 @@ def _all_pages(source: Source, record: Record, token: str) -> Plan[None]:
 def _work(source: Source, record: Record) -> api.Bulk:
     fleet, key = source.fleet, SETS[record.set_name]
     query = filter_of(record.set_name, record.query, record.since_at, record.cutoff_at)
+    redact = HIDE_ALL if record.is_blind else source.redact  # what was counted, is what is meant
 
     def is_meant(entry: SortedEntry) -> bool:
-        return query.matches(Visible(entry, source.redact, score=entry.score))
+        return query.matches(Visible(entry, redact, score=entry.score))
 
     return api.Bulk(
         set_key=key,

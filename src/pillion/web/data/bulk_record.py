@@ -27,7 +27,8 @@ class Record:
     """One operation. Times are epoch seconds.
 
     `since_at`: only jobs that failed at this time or later; `cutoff_at`: only those that were there at this time.
-    `undo_id` and `bin_at` name the bin that removed jobs go to.
+    `is_blind`: whoever began it may not see arguments and messages, so these choose nothing. `undo_id` and `bin_at`
+    name the bin that removed jobs go to.
     """
 
     bulk_id: str
@@ -46,6 +47,7 @@ class Record:
     gone: int = 0
     refused: int = 0
     reasons: dict[str, int] = field(default_factory=dict[str, int])
+    is_blind: bool = False
     undo_id: str = ""
     bin_at: float = 0.0
     undo_until: float | None = None

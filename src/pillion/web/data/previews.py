@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from pillion.api.plan import Plan, ask
@@ -62,10 +63,10 @@ def of_keys(source: Source, target: str, action: str, keys: Iterable[str], redac
 
 
 def of_queue(source: Source, name: str, redact: Redact) -> Plan[BulkPreview]:
-    """Of a whole queue."""
+    """Of a whole queue: as it is when it is cleared, so that there is no cutoff."""
     look = yield from ask(web.look([wire_keys.queue(name)], "asc", count=SAMPLES, most=SAMPLES))
     samples = tuple(Hit(seen, visible_of(seen, redact)).row("asc") for seen in look.entries)
-    return _preview(source, None, "clear", look.total, samples)
+    return replace(_preview(source, None, "clear", look.total, samples), cutoff_at=None)
 
 
 def _preview(

@@ -160,22 +160,28 @@ def _done(wish: Wish, done: Outcome) -> Response:
 
 def _started(wish: Wish, report: BulkReport) -> Response:
     """An operation on many jobs runs on in a thread of its own; its page says how far it is."""
+    # How many match is known when it is done; until then, how many were shown.
+    _note(wish, "started", count=wish.ask.values.get(EXPECTED.name) or 0, target=report.set_name)
     if report.state in ("running", "stalled"):
-        wish.desk.threads.start(_go_on, wish.desk, report.bulk_id)
-    _note(wish, "started", count=report.total, target=report.set_name)
+        wish.desk.threads.start(_go_on, wish, report.bulk_id)
     if wish.is_api:
         place = wish.visit.root + paths.fill(wish.desk.router.by_name["api_bulk"].path, {"bulk_id": report.bulk_id})
         return Response(to_json(report), 202, {"location": place}, JSON_TYPE)
     place = paths.fill(wish.desk.router.by_name["bulk"].path, {"bulk_id": report.bulk_id})
-    return _return(wish, place, Note("started", wish.action, report.total, report.set_name))
+    return _return(wish, place, Note("started", wish.action, target=report.set_name))
 
 
-def _go_on(desk: Desk, bulk_id: str) -> None:
+def _go_on(wish: Wish, bulk_id: str) -> None:
+    """Carry it out, and write down what came of it."""
     try:
-        desk.data.bulk_run(bulk_id)
+        report = wish.desk.data.bulk_run(bulk_id)
     except PillionError as error:
         # It is in Redis how far it came; its page offers to go on.
         log.warning("The action %s on many jobs stands still: %s", bulk_id, error)
+        _note(wish, f"failed: {type(error).__name__}")
+        return
+    if report.state in ("done", "stopped"):  # else somebody else carries it out
+        _note(wish, report.state, count=report.moved, target=report.set_name, undo_id=report.undo_id)
 
 
 def _note(wish: Wish, result: str, *, count: int = 0, target: str = "", undo_id: str = "") -> None:

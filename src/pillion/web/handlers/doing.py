@@ -12,11 +12,14 @@ from pillion.api.undo import DEFAULT_UNDO_S
 from pillion.web.ask import Ask, Look
 from pillion.web.confirm import Preview
 from pillion.web.data.models import BulkReport, Outcome
-from pillion.web.errors import Refusal
+from pillion.web.errors import Refusal, needs_role
 from pillion.web.handlers.loaders import set_name
+from pillion.web.roles import may
+from pillion.web.routes import ROUTES
 
 Done = Outcome | BulkReport
 Do = Callable[[Ask], Done]
+_ROLES: Final = {route.name: route.role for route in ROUTES}
 
 
 def _bulk(action: str) -> Do:
@@ -39,6 +42,9 @@ def _bulk_resume(ask: Ask) -> BulkReport:
     report = ask.data.bulk(ask["bulk_id"]).report
     if report is None:
         raise Refusal("not_found", f"There is no action {ask['bulk_id']!r}, or it was more than a day ago.")
+    needed = _ROLES[f"bulk_{report.action}"]  # to go on with a removal is to remove
+    if not may(ask.role, needed):
+        raise needs_role(needed, ask.role)
     return report
 
 

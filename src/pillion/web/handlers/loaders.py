@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from pillion.web.data.models import (
 )
 from pillion.web.errors import Refusal
 from pillion.web.json_api import sidekiq
+from pillion.web.roles import may
 
 SETS: Final[tuple[SetName, ...]] = ("scheduled", "retries", "dead")
 
@@ -102,8 +104,9 @@ def dead(ask: Ask) -> SetPage:
 
 
 def job(ask: Ask) -> JobPage:
-    """One job."""
-    return ask.data.job(ask["jid"], place=ask["in"], at=ask["at"], everything=ask["all"], redact=ask.redact)
+    """One job. What people did to it, and from where, is of the audit log, which is not for everybody."""
+    page = ask.data.job(ask["jid"], place=ask["in"], at=ask["at"], everything=ask["all"], redact=ask.redact)
+    return page if may(ask.role, "admin") else replace(page, audit=())
 
 
 def metrics(ask: Ask) -> MetricsPage:

@@ -13,7 +13,8 @@ class BulkPreview:
     """What a confirm shows before something is done to many. `set_name` None: it is about a queue.
 
     `count` jobs match, "about" if not `is_exact` (the search was cut, and extrapolated). `samples`: up to three.
-    `cutoff_at`: jobs that fail or arrive after it are left alone. `expected_count` goes into the form, as does
+    `cutoff_at`: jobs that fail or arrive after it are left alone; None: all that is there by then is meant.
+    `expected_count` goes into the form, as does
     `cutoff_at`. `must_type`: the word to be typed, "" if none (destructive, and more than 100).
     """
 
@@ -22,7 +23,7 @@ class BulkPreview:
     query: str
     count: int
     is_exact: bool
-    cutoff_at: float
+    cutoff_at: float | None
     samples: tuple[JobRow, ...] = ()
     searched: int = 0
     total: int = 0
