@@ -128,6 +128,17 @@ class TestTheRelay:
         with Session(engine) as session, pytest.raises(ConfigError, match="job: expected a job"):
             outbox.enqueue(session, "Note", ["a"])
 
+    @pytest.mark.parametrize("text", ['{"class": "No', "[]", '{"class": "Note", "args": []}', "", "\x00"])
+    def test_a_row_that_is_no_job_stays_and_holds_nobody_up(self, engine, storage, raw, Note, caplog, text):
+        relay = outbox.Relay(engine, Client(storage, Config()), batch_size=1)
+        with Session(engine) as session, session.begin():
+            session.add(outbox.Entry("broken", text))
+            session.flush()
+            outbox.enqueue(session, Note, ["a"])
+        assert (relay.move(), relay.move(), rows(engine)) == (1, 0, 1)
+        assert [each["args"] for each in waiting(raw)] == [["a"]]
+        assert caplog.text.count("Row 1 of pillion_outbox is no job, and is left there") == 1
+
     def test_while_redis_is_away_jobs_stay_where_they_are(self, engine, own_redis, Note):
         config = Config(redis=RedisConfig(url=own_redis.url))
         storage = open_storage(config)

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, select
 
 from pillion.client import Client
+from pillion.errors import DecodeError
 from pillion.outbox.table import table
 from pillion.wire.codec import loads_job
 
@@ -33,15 +34,18 @@ class Relay:
         self._engine = engine
         self._client = client
         self._batch_size = batch_size
+        self._unreadable: set[int] = set()  # rows that somebody else has written, or cut off: they must not stop others
 
     def move(self) -> int:
         """Push one batch and return how many jobs that were. Raises RedisError and what the database raises."""
         with self._engine.begin() as connection:
-            rows = self._take(connection)
-            if rows:
-                self._client.push_prepared([loads_job(raw.encode()) for _, raw in rows], self._client.storage)
-                connection.execute(delete(table).where(table.c.id.in_([number for number, _ in rows])))
-        return len(rows)
+            while rows := self._take(connection):
+                jobs = {number: job for number, raw in rows if (job := self._read(number, raw)) is not None}
+                if jobs:
+                    self._client.push_prepared(list(jobs.values()), self._client.storage)
+                    connection.execute(delete(table).where(table.c.id.in_(list(jobs))))
+                    return len(jobs)
+        return 0
 
     def run(self, stop: threading.Event, poll_s: float = 1.0) -> None:
         """Move what comes until `stop` is set, looking every `poll_s` seconds. Outages are logged and outlived."""
@@ -58,9 +62,24 @@ class Relay:
             if not moved:
                 stop.wait(poll_s)
 
+    def _read(self, number: int, raw: str) -> dict[str, Any] | None:
+        """The job of a row. None for what is none: it stays where it is, and is named in the log once."""
+        try:
+            job = loads_job(raw.encode())
+            if not all(isinstance(job.get(key), str) for key in ("class", "jid", "queue")):
+                raise DecodeError("a job has the keys class, jid and queue")
+        except (DecodeError, UnicodeEncodeError) as error:
+            self._unreadable.add(number)
+            _log.error("Row %d of %s is no job, and is left there: %s", number, table.name, error)
+            return None
+        return job
+
     def _take(self, connection: Connection) -> list[tuple[int, str]]:
         if connection.dialect.name == "sqlite":
             connection.execute(delete(table).where(table.c.id < 0))
         is_job = table.c.payload.is_not(None)
-        query = select(table.c.id, table.c.payload).where(is_job).order_by(table.c.id).limit(self._batch_size)
+        is_readable = table.c.id.not_in(self._unreadable)
+        query = (
+            select(table.c.id, table.c.payload).where(is_job, is_readable).order_by(table.c.id).limit(self._batch_size)
+        )
         return [(row.id, row.payload) for row in connection.execute(query.with_for_update(skip_locked=True))]
