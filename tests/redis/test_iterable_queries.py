@@ -7,18 +7,20 @@ import gc
 import json
 import subprocess
 import sys
+from datetime import date, datetime
 from uuid import UUID
 
 import pytest
 from engine import until
 from iterable_orm import ALIAS, Customer, Letter, Parcel, Seat, User, close_django, django_sqlite, sqlite
 from iterable_scene import Gate, IterableScene
-from sqlalchemy import delete, event, func, select, update
+from sqlalchemy import Column, Date, DateTime, Float, MetaData, Table, delete, event, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, aliased, sessionmaker
 
 from pillion.errors import ConfigError
 from pillion.iterable import batches, each_batch, find_each, records, relations
+from pillion.iterable.queries import pages_of
 
 IDS = [n * 10 for n in range(1, 26)]
 
@@ -158,6 +160,20 @@ class TestSqlAlchemy:
         assert [cursor for _, cursor in pairs] == [str(UUID(int=n)) for n in range(1, 6)]
         again = records(select(Letter), pairs[3][1], session=session)
         assert [letter.key.int for letter, _ in again] == [4, 5]
+
+    def test_keys_that_are_moments_or_fractions(self, session):
+        for kind, name, keys in (
+            (DateTime, "moments", [datetime.fromisoformat(f"2026-11-0{n}T12:30:00.0005") for n in range(1, 6)]),
+            (Date, "days", [date(2026, 11, n) for n in range(1, 6)]),
+            (Float, "fractions", [n / 2 for n in range(1, 6)]),
+        ):
+            table = Table(name, MetaData(), Column("key", kind, primary_key=True))
+            table.create(session.connection())
+            session.execute(table.insert(), [{"key": key} for key in keys])
+            pairs = list(records(select(table), None, session=session, size=2))
+            assert pages_of(select(table), session).key_of(pairs[3][1]) == keys[3]  # a text is none to Postgres
+            again = records(select(table), json.loads(json.dumps(pairs[3][1])), session=session)
+            assert [row.key for row, _ in again] == keys[3:]
 
     def test_relations_are_there_to_be_updated(self, session):
         for found, _ in relations(select(User.user_id).where(User.user_id > 100), None, 10, session=session):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,13 @@ from sqlalchemy import inspect as look
 
 from pillion.errors import ConfigError
 
-_FROM_TEXT: dict[type, Any] = {UUID: UUID, Decimal: Decimal}
+_FROM_TEXT: dict[type, Any] = {
+    UUID: UUID,
+    Decimal: Decimal,
+    float: float,
+    date: date.fromisoformat,
+    datetime: datetime.fromisoformat,
+}
 
 
 class SqlAlchemyPages:
