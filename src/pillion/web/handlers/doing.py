@@ -14,12 +14,12 @@ from pillion.web.confirm import Preview
 from pillion.web.data.models import BulkReport, Outcome
 from pillion.web.errors import Refusal, needs_role
 from pillion.web.handlers.loaders import set_name
-from pillion.web.roles import may
+from pillion.web.roles import Role, may
 from pillion.web.routes import ROUTES
 
 Done = Outcome | BulkReport
 Do = Callable[[Ask], Done]
-_ROLES: Final = {route.name: route.role for route in ROUTES}
+_ROLES: Final[Mapping[str, Role | None]] = {route.name: route.role for route in ROUTES}
 
 
 def _bulk(action: str) -> Do:
