@@ -44,8 +44,8 @@ def test_the_application_job_and_the_template_of_the_guide_work_together(project
     result = CliRunner().invoke(command, ["generate", "job", "shop/charge", "-q", "high", "--no-test"])
     assert result.exit_code == 0, result.exception
     source = (project / "shop" / "charge.py").read_text()
-    assert source.startswith('"""Charge, of the shop."""\n\nfrom application_job import ApplicationJob\n')
-    assert 'class Charge(ApplicationJob, queue="high"):' in source
+    assert source.startswith('"""ChargeJob, of the shop."""\n\nfrom application_job import ApplicationJob\n')
+    assert 'class ChargeJob(ApplicationJob, queue="high"):' in source
 
 
 def test_every_placeholder_is_named(project):

@@ -43,6 +43,7 @@ class JobNames:
 def read_name(text: str) -> JobNames:
     """Read `special_jobs/my_job`, `special_jobs.my_job` or `special_jobs/MyJob`.
 
+    The class ends in Job, as PL-NAME of `pillion lint` has it: `reports/nightly` has the class NightlyJob.
     Raises ConfigError for what cannot be imported, or would hide a module of Python's own.
     """
     parts = re.split(r"[/.]", text.strip().removesuffix(".py"))
@@ -64,5 +65,5 @@ def _hint(text: str) -> str:
 
 
 def _camel(name: str) -> str:
-    """`my_job` as MyJob; MyJob stays as it is."""
-    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+    """`my_job` as MyJob, and so is `my`; MyJob stays as it is."""
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_")).removesuffix("Job") + "Job"
