@@ -46,9 +46,13 @@ class FilledFleet:
         return self
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this worker; each has a context of its own."""
+    """One Chromium for the tests of a file; each has a context of its own.
+
+    Not for all tests of a worker: as long as Playwright is there, its event loop runs in the thread of the tests, and
+    tests of other folders could not begin a loop of their own.
+    """
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         yield chromium
@@ -74,8 +78,9 @@ def site(open_site: Callable[..., Site]) -> str:
     return open_site().url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _filled(redis_binary: str) -> Iterator[FilledFleet]:
+    # For one file: what fails "now" in it is an old story some minutes later.
     folder = Path(tempfile.mkdtemp(prefix="pl-", dir="/tmp"))
     server = RedisProcess(redis_binary, folder)
     site = serve(server.url)

@@ -61,10 +61,12 @@ def test_killed_again_and_again(
 ) -> None:
     rng = random.Random(seed_of(number))
     fleet = Fleet(pillion_run, raw, ledger, client, rng)
-    for _ in range(KILLS):
+    for kill in range(1, KILLS + 1):
         fleet.push(PORTION)
         fleet.wait_processed(rng.randrange(1, PORTION // 2))
         rng.choices([kill_a_worker, kill_the_family, kill_the_supervisor], weights=[4, 2, 1])[0](fleet)
+        if kill % 2 == 0:
+            fleet.wait_drained()  # a job that is unlucky three times is dead, and rightly so
     fleet.push(PORTION)
     fleet.wait_drained()
     assert_balanced(fleet)
