@@ -5,6 +5,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from worker_process import wait_until
 
 from pillion.wire import backtrace
 
@@ -159,10 +160,8 @@ class TestMalformed:
     def test_what_is_no_json_is_buried_as_it_is(self, fleet, queue):
         text = f"no json at all {queue} {time.time()}".encode()
         fleet.raw.lpush(f"queue:{queue}", text)
-        done = fleet.push("Echo", queue=queue), fleet.push("Echo", queue=queue)
-        for jid in done:
-            fleet.ledger.wait_for(jid)
-        assert text in fleet.members("dead")
+        wait_until(lambda: text in fleet.members("dead"), "its burial", lambda: str(fleet.members("dead")))
+        fleet.ledger.wait_for(fleet.push("Echo", queue=queue))
         shown = "Sidekiq::DeadSet.new.select { |entry| entry.value == text }.map { |entry| [entry.klass, entry.args] }"
         assert fleet.ruby(shown, text=text.decode()) == [[None, [text.decode()]]]
 
