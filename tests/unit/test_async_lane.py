@@ -143,7 +143,7 @@ def test_a_ride_is_cancelled_although_the_thread_that_calls_the_loop_for_it_is_s
 def test_nothing_is_kept_of_rides_that_a_loop_with_eager_tasks_has_ended_at_once(lane: Lane) -> None:
     """As `asyncio.eager_task_factory` does it from Python 3.12 on."""
 
-    def run_at_once(loop: asyncio.AbstractEventLoop, coroutine: Any, context: Any = None) -> Any:
+    def run_at_once(loop: asyncio.AbstractEventLoop, coroutine: Any, context: Any = None, **_: Any) -> Any:
         if coroutine.__qualname__ != Trip.go.__qualname__:
             return asyncio.Task(coroutine, loop=loop, context=context)
         with contextlib.suppress(StopIteration):
