@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import redis
 from redis_process import RedisProcess
+from web_client import client_of
 from web_fleet import NOW_MS, NOW_S, Scene, add_process, count_runs
 
+from pillion.web import User, app
 from pillion.web.data.data import Data
 from pillion.web.data.groups import MOST_GROUPS
 
@@ -156,4 +158,40 @@ def test_no_command_of_any_page_takes_ten_milliseconds(full: RedisProcess) -> No
     with full.client() as raw:
         raw.config_set("slowlog-log-slower-than", LIMIT_US)
         found = {name: always_slow(full, raw, page) for name, page in PAGES.items()}
-    assert {name: slow for name, slow in found.items() if slow} == {}
+        assert {name: slow for name, slow in found.items() if slow} == {}
+        check_whole_pages(raw, full.url)
+
+
+# -- whole pages, as a browser gets them ---------------------------------------------------------------------
+
+MOST_BYTES = 100_000
+ADDRESSES = [
+    "/?days=180",
+    "/busy",
+    "/queues",
+    "/queues/big",
+    "/queues/big?q=class:Job19+nothing",
+    "/retries",
+    "/retries?view=list&page=20000",
+    "/retries?view=list&q=nothing",
+    "/dead",
+    "/scheduled",
+    f"/jobs/{JID}?in=retries&at=1795319520",
+    "/metrics",
+    "/metrics/Job1?period=8h",
+    "/search?q=nothing",
+    "/audit",
+    "/removed",
+]
+
+
+def check_whole_pages(raw: redis.Redis, url: str) -> None:
+    """What they weigh. What they take depends on the machine: docs/design/dashboard.md has the figures of one."""
+    scene = Scene(url)
+    raw.mset({"stat:processed": 10**9, "stat:failed": 10**6})  # else the first page greets a newcomer
+    board = app(auth=lambda visitor: User("ana", "admin"), fleet=scene.fleet, clock=lambda: NOW_S)
+    with client_of(board, "http://jobs.test") as client:
+        answers = {address: client.get(address) for address in ADDRESSES}
+    scene.fleet.close()
+    assert {each.status_code for each in answers.values()} == {200}
+    assert {address: len(each.content) for address, each in answers.items() if len(each.content) >= MOST_BYTES} == {}
