@@ -7,6 +7,7 @@ RUN    := $(VENV)/.runtime-installed
 DEV    := $(VENV)/.dev-installed
 SHOP   := $(VENV)/.shop-installed
 WORKERS ?= auto
+TESTS   ?= tests/unit tests/redis
 
 .DEFAULT_GOAL := help
 .PHONY: help demo shop shop-load test test-on lint types bench bench-full drills chaos chaos-long clean
@@ -56,7 +57,7 @@ test-on: ## unit and Redis tests on another Python: make test-on PYTHON=python3.
 	$(PYTHON) -m venv .venvs/$(notdir $(PYTHON))
 	.venvs/$(notdir $(PYTHON))/bin/python -m pip install -q -U pip
 	.venvs/$(notdir $(PYTHON))/bin/python -m pip install -q -e '.[embedded,yaml,title,web]' --group dev
-	.venvs/$(notdir $(PYTHON))/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/unit tests/redis
+	.venvs/$(notdir $(PYTHON))/bin/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) .venvs .pytest_cache .mypy_cache .ruff_cache bench/out bench/.venv-* chaos/out
