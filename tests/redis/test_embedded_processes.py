@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from redis_process import find_binary
+from worker_process import wait_until
 
 from pillion.config import RedisConfig
 from pillion.storage.embedded_lock import is_locked, open_lock_file, wait_lock
@@ -286,14 +287,17 @@ def test_kill_9_of_one_user_does_not_disturb_the_others(join: Callable[..., User
     assert not runs(data)
 
 
+def log_is_written(user: User) -> bool:
+    return "aof_buffer_length:0" in str(user.do("INFO persistence")).replace("': ", ":")
+
+
 def test_a_server_killed_by_kill_9_is_started_again_with_everything_it_had(join: Callable[..., User]) -> None:
     one, two = join(), join()
     assert one.do("INCR n") == 1
     assert two.do("INCR n") == 2
     before = one.server_pid()
     # On a busy disk Redis holds its log back while an fsync goes on, two seconds at the most (docs/guides/redis.md).
-    while "aof_buffer_length:0" not in str(one.do("INFO persistence")).replace("': ", ":"):
-        pass
+    wait_until(lambda: log_is_written(one), "a log that is written", lambda: str(one.do("INFO persistence")))
     os.kill(before, signal.SIGKILL)
     assert one.do("INCR n") == 3
     assert two.do("INCR n") == 4
