@@ -4,6 +4,7 @@ The clock of OwnHome stands still, and its jids are j1, j2, ...
 """
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -253,14 +254,37 @@ def test_every_call_has_an_awaitable_form_that_writes_the_same(home, order):
 @pytest.mark.parametrize(
     ("name", "instead"),
     [
-        ("delay", "perform_async"),
-        ("delay_for", "perform_in"),
-        ("delay_until", "perform_at"),
-        ("apply_async", "perform_async"),
+        ("delay", "write perform_async("),
+        ("delay_for", "write perform_in("),
+        ("delay_until", "write perform_at("),
+        ("apply_async", "write perform_async("),
+        ("apply", "write perform_inline("),
+        ("send", "write perform_async("),
+        ("send_with_options", "write perform_async("),
+        ("retry", "raise the error"),
     ],
 )
 def test_names_from_elsewhere_say_what_to_write_here(home, order, name, instead):
     function = home.job(lambda: None)
-    for job in (order, function):
-        with pytest.raises(AttributeError, match=rf"write {instead}\("):
+    for job in (order, order(), function, order.set(queue="low"), function.set(queue="low")):
+        with pytest.raises(AttributeError, match=re.escape(f"A job has no {name!r} here: {instead}")):
             getattr(job, name)(1)
+
+
+def test_a_job_may_have_such_a_name_of_its_own_or_of_a_mixin(home):
+    class Sends:
+        retry = 3
+
+        def send(self, text):
+            return f"{text} sent"
+
+    class Mail(home.Job, Sends):
+        def perform(self): ...
+
+        def delay(self):
+            return 5
+
+    mail = Mail()
+    mail.apply = "set on the object"
+    assert (mail.delay(), mail.send("a"), mail.retry, Mail.retry) == (5, "a sent", 3, 3)
+    assert mail.apply == "set on the object"

@@ -1,6 +1,7 @@
 """Options are checked where they are written: in the class statement, the decorator, or `set` (behaviour 2)."""
 
 import logging
+import re
 from datetime import timedelta
 
 import pytest
@@ -120,9 +121,45 @@ def test_an_option_that_looks_like_a_slip_is_pointed_out_and_kept(caplog):
 
 @pytest.mark.parametrize(
     ("elsewhere", "here"),
-    [("max_retries", "retry"), ("soft_time_limit", "timeout_s"), ("time_limit", "hard_timeout_s")],
+    [
+        ("countdown", "countdown= is Celery's: use perform_in(seconds, ...)"),
+        ("eta", "perform_at(moment, ...)"),
+        ("delay", "perform_in(seconds, ...)"),
+        ("bind", "write a job class"),
+        ("name", "wire_name="),
+        ("max_retries", "write retry="),
+        ("autoretry_for", "every exception is retried"),
+        ("retry_backoff", "retry_in(count, exc, payload)"),
+        ("acks_late", "leave it out"),
+        ("soft_time_limit", "timeout_s="),
+        ("time_limit", "hard_timeout_s="),
+        ("job_timeout", "job_timeout= is RQ's"),
+        ("queue_name", "queue_name= is Dramatiq's: write queue="),
+    ],
 )
-def test_what_celery_calls_an_option_is_answered_with_the_name_here(caplog, elsewhere, here):
-    check_options({elsewhere: 3})
-    assert f"{elsewhere!r} is not one Pillion knows" in caplog.text
-    assert f"Did you mean {here!r}?" in caplog.text
+def test_what_other_libraries_call_an_option_is_refused_with_the_name_here(elsewhere, here):
+    with pytest.raises(ConfigError, match=re.escape(here)) as error:
+        check_options({"queue": "low", elsewhere: 3})
+    assert error.value.option == elsewhere
+
+
+def test_words_of_other_libraries_are_refused_wherever_options_are_written():
+    home = OwnHome()
+
+    class Fine(home.Job):
+        def perform(self): ...
+
+    def as_class():
+        class Retried(home.Job, max_retries=3):
+            def perform(self): ...
+
+    for wrong in (
+        as_class,
+        lambda: home.job(bind=True)(lambda: None),
+        lambda: Fine.set(countdown=10),
+        lambda: Fine.set(queue="low").set(countdown=10),
+        lambda: Fine.configure(acks_late=True),
+    ):
+        with pytest.raises(ConfigError, match=r"is Celery's"):
+            wrong()
+    assert Fine.__job__.own_options == {}

@@ -1,7 +1,8 @@
 """Job options: check what a class, a decorator or `set` was given, and put it into its wire form.
 
 Known options have a rule each (behaviour.md 2, wire-format 4). Any other key is the app's own: it
-is copied into every payload, so it must be something JSON can carry unchanged.
+is copied into every payload, so it must be something JSON can carry unchanged. Unless it is a word that
+another library has for an option: see `elsewhere`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import timedelta
 from typing import Any, Final, cast
 
 from pillion.config import validate_queue_name
+from pillion.definition.elsewhere import instead_of
 from pillion.definition.execution import PROCESS, THREAD, is_timeout
 from pillion.errors import ConfigError
 from pillion.wire.options import MAX_RETRY_FOR_S, TRANSIENT
@@ -31,18 +33,13 @@ _LEVELS: Final = {
     "critical": "fatal",
 }
 
-
-# Names from other libraries, and slips too far off for difflib.
+# Slips too far off for difflib.
 _OFTEN_MEANT: Final = {
     "retries": "retry",
-    "max_retries": "retry",
     "max_attempts": "retry",
     "que": "queue",
-    "queue_name": "queue",
     "tag": "tags",
     "timeout": "timeout_s",
-    "soft_time_limit": "timeout_s",
-    "time_limit": "hard_timeout_s",
     "hard_timeout": "hard_timeout_s",
 }
 
@@ -144,6 +141,9 @@ def _class_attribute(name: str, value: Any) -> Any:
 
 
 def _extra(name: str, value: Any) -> Any:
+    instead = instead_of(name)
+    if instead is not None:
+        raise ConfigError(name, "an option of Pillion, or of your own", value, instead)
     meant = _OFTEN_MEANT.get(name) or next(iter(difflib.get_close_matches(name, _RULES, n=1, cutoff=0.85)), None)
     if meant is not None:
         # A warning only: an app may have an option of its own by that name.

@@ -19,7 +19,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from pillion.definition.execution import Execution
 from pillion.definition.options import check_options, given
@@ -34,12 +34,12 @@ from pillion.jobs.calls import (
     PerformChunked,
     PerformIn,
     PerformInline,
-    Renamed,
 )
 from pillion.jobs.helpers import JobHelpers
 from pillion.jobs.inspection import ClearAll, ClearOf, DrainAll, DrainOf, JobsOf, PerformOneOf
 from pillion.jobs.lock import LOCK_TIMEOUT_S, Lock
 from pillion.jobs.once import ONCE_TTL_S, Once
+from pillion.jobs.renamed import OtherCalls
 from pillion.jobs.setter import SetCall, Setter
 from pillion.jobs.with_contexts import BulkInWithContexts, BulkWithContexts
 
@@ -125,7 +125,7 @@ def _setter(owner: Any) -> Any:
     return owner.__setter__
 
 
-class BaseJob(JobHelpers):
+class BaseJob(JobHelpers, OtherCalls):
     """The base of all job classes. `pillion.Job` is the one bound to the process-wide default.
 
     Options are class keywords. They go into each payload and are inherited: a subclass that gives none
@@ -166,12 +166,6 @@ class BaseJob(JobHelpers):
     clear = ClearOf()
     drain_all = DrainAll()
     clear_all = ClearAll()
-
-    if not TYPE_CHECKING:  # type checkers refuse these names by themselves
-        delay = Renamed("perform_async(...)")
-        delay_for = Renamed("perform_in(seconds, ...)")
-        delay_until = Renamed("perform_at(moment, ...)")
-        apply_async = Renamed("perform_async(...), perform_in(seconds, ...) or set(queue=...).perform_async(...)")
 
     def __init_subclass__(
         cls,
@@ -270,12 +264,6 @@ class FunctionJob(Setter[P], Generic[P, R]):
     drain = DrainOf()
     perform_one = PerformOneOf()
     clear = ClearOf()
-
-    if not TYPE_CHECKING:
-        delay = Renamed("perform_async(...)")
-        delay_for = Renamed("perform_in(seconds, ...)")
-        delay_until = Renamed("perform_at(moment, ...)")
-        apply_async = Renamed("perform_async(...), perform_in(seconds, ...) or set(queue=...).perform_async(...)")
 
     def __repr__(self) -> str:
         return f"<job {self.__job__.wire_name}>"

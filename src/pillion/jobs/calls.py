@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Generic, NoReturn, ParamSpec, Protocol, cast
+from typing import Any, Generic, ParamSpec, Protocol, cast
 
 from pillion.client import AsyncClient, Client
 from pillion.client.intake import definition_of
@@ -255,19 +255,6 @@ class PerformChunked(_Call):
     async def aio(self, ids: Iterable[Any], *, of: int) -> Jids:
         """The same, to be awaited."""
         return await PerformBulk(self._pusher).aio(_chunks(ids, of))
-
-
-class Renamed:
-    """A name that other libraries have for one of the calls above: it says what to write here."""
-
-    def __init__(self, call: str) -> None:
-        self._call = call
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, obj: object, owner: type) -> NoReturn:
-        raise AttributeError(f"A job has no {self._name!r} here: write {self._call} instead.")
 
 
 def _chunks(ids: Iterable[Any], of: int) -> Iterator[list[list[Any]]]:

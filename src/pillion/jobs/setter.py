@@ -17,13 +17,14 @@ from pillion.jobs.calls import (
     PerformInline,
     Pusher,
 )
+from pillion.jobs.renamed import OtherCalls
 from pillion.jobs.with_contexts import BulkInWithContexts, BulkWithContexts
 from pillion.wire.timestamps import Interval
 
 P = ParamSpec("P")
 
 
-class Setter(Pusher, Generic[P]):
+class Setter(Pusher, OtherCalls, Generic[P]):
     """A job with options for its next pushes. It can be kept and used again; `set` on it makes another one."""
 
     __slots__ = ()
