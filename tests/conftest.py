@@ -33,6 +33,7 @@ from pillion.storage.target import resolve_url
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # so that every test can import what lies there
 
+import last_words
 from redis_process import RedisProcess, find_binary
 
 # How fast examples are made and run says something about the machine only.
@@ -47,6 +48,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker of pytest-xdist that dies is to say why."""
+    config.pluginmanager.register(last_words.plugin(config))
 
 
 @pytest.fixture(scope="session")

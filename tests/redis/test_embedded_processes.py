@@ -249,16 +249,15 @@ def test_a_forked_child_that_ends_first_leaves_it_to_its_parent(join: Callable[.
     parent = join()
     child = parent.do("fork")
     os.kill(child, signal.SIGTERM)
-    wait_until_gone(child, parent)
+    wait_until(lambda: has_ended(child), "the end of the forked child")
     assert parent.do("INCR n") == 1
     parent.end()
     assert not runs(data)
 
 
-def wait_until_gone(child: int, parent: User) -> None:
-    """Until the child is a zombie of its parent: it has ended, and nobody has collected it."""
-    while "Z" not in Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]:
-        parent.do("PING")
+def has_ended(child: int) -> bool:
+    """Whether the child is a zombie of its parent: it has ended, and nobody has collected it."""
+    return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 # -- sudden deaths -----------------------------------------------------------------------------------------------
