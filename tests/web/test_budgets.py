@@ -6,6 +6,7 @@ the best one counts.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from web_fleet import NOW_MS, NOW_S, Scene, add_process, count_runs
 from pillion.web import User, app
 from pillion.web.data.data import Data
 from pillion.web.data.groups import MOST_GROUPS
+from pillion.wire import keys
 
 MILLION = 1_000_000
 LIMIT_US = 10_000
@@ -62,6 +64,7 @@ def full(redis_binary: str) -> Iterator[RedisProcess]:
             add_process(raw, f"web{number}:1:a", queues=["big", f"q{number}"])
             work = {f"t{thread}": WORK % thread for thread in range(10)}
             raw.hset(f"web{number}:1:a:work", mapping=work)
+        take_jobs(raw)
     scene = Scene(server.url)
     for number in range(20):
         for minute in range(60):
@@ -72,6 +75,24 @@ def full(redis_binary: str) -> Iterator[RedisProcess]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def take_jobs(raw: redis.Redis) -> None:
+    """A thousand processes of five queues, each with jobs in hand; one of them with very many."""
+    queues = [f"q{number}" for number in range(5)]
+    with raw.pipeline(transaction=False) as pipeline:
+        for number in range(1000):
+            identity, jid = f"host{number:04d}:1:a", f"held{number}"
+            pipeline.hset(keys.OWNERS, identity, json.dumps({"queues": queues, "host": "a" * 40, "pid": number}))
+            pipeline.set(keys.alive(identity), 1)
+            for queue in queues:
+                jobs = {str(token): HELD % (jid, queue, token) for token in range(10)}
+                pipeline.hset(keys.inflight(queue, identity), mapping=jobs)
+        pipeline.hset(
+            keys.inflight("q0", "host0500:1:a"), mapping={f"m{n}": HELD % ("x", "q0", n) for n in range(50_000)}
+        )
+        pipeline.execute()
+
+
+HELD = '{"class":"Job1","jid":"%s","queue":"%s","args":[%d],"retry":true,"created_at":1795312020000}'
 WORK = (
     '{"queue":"big","payload":"{\\"class\\":\\"Job1\\",\\"args\\":[1],\\"jid\\":\\"abcdef%d\\",\\"queue\\":\\"big\\"}",'
     f'"run_at":{int(NOW_S)}}}'
@@ -97,6 +118,7 @@ PAGES: dict[str, Callable[[Any], Any]] = {
     "scheduled": lambda data: data.scheduled(),
     "job": lambda data: data.job(JID, place="retries", at=1795312020 + 750_000 / 100),
     "job of a queue": lambda data: data.job(JID, place="queue:big", at=750_001),
+    "job in hand": lambda data: data.job("held999"),
     "job that is nowhere": lambda data: data.job("f" * 24),
     "metrics": lambda data: data.metrics(),
     "metrics of 8 hours": lambda data: data.metrics(period="8h"),
@@ -138,6 +160,8 @@ def check_what_is_found(scene: Scene) -> None:
     assert (page.total, len(page.rows), page.rows[0].jid) == (MILLION, 500, f"{499_500:024x}")
     assert scene.data.job(JID, place="retries", at=1795312020 + 7500).job is not None
     assert scene.data.job(JID, place="queue:big", at=750_001).job is not None
+    held = scene.data.job("held999")
+    assert {place.process for place in held.places} == {"host0999:1:a"}
     groups = scene.data.retries().groups
     assert groups is not None
     assert (groups.looked_at, groups.total, len(groups.groups)) == (10_000, MILLION, MOST_GROUPS)

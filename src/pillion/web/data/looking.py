@@ -10,9 +10,10 @@ from pillion.api.plan import Plan, Stream
 from pillion.web.data import dashboard, fleet_pages, metrics_pages, previews, set_pages, undo_page
 from pillion.web.data.audit_page import audit
 from pillion.web.data.bulk_page import bulk_page
-from pillion.web.data.costs import BUCKETS, BULK, LOOK, METRICS, OVERVIEW, PICK, SEARCH, SET, SURVEY, WORKS
+from pillion.web.data.costs import BUCKETS, BULK, IN_HAND, LOOK, METRICS, OVERVIEW, PICK, SEARCH, SET, SURVEY, WORKS
 from pillion.web.data.exporting import export
-from pillion.web.data.job_page import JobAsk, job_page
+from pillion.web.data.job_page import job_page
+from pillion.web.data.job_sight import JobAsk
 from pillion.web.data.models import (
     AuditPage,
     BulkPage,
@@ -168,7 +169,7 @@ class Looking:
         """The groups of errors of a set, alone."""
         return (yield from set_pages.errors(self._source, set_name, q, window, self._redact(redact)))
 
-    @call(*OVERVIEW, *METRICS, *LOOK, *WORKS, "XREVRANGE", cost=SEARCH)
+    @call(*OVERVIEW, *METRICS, *LOOK, *WORKS, *IN_HAND, "XREVRANGE", cost=SEARCH, trips="1, or 2 if it is nowhere")
     def job(
         self,
         jid: str,

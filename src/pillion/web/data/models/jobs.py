@@ -11,9 +11,10 @@ from pillion.web.data.models.pieces import Mark, SetName, Shown, State
 class Place:
     """Where a job is.
 
-    `queue` for state "enqueued" ("held": in the hands of a process that died), `set_name` in a set.     `at` is the
+    `queue` for state "enqueued" ("held": in the hands of a process that died), `set_name` in a set. `at` is the
     score in a set: when it is due, or died. `position` is the place in the queue, 1 runs next (None: not counted).
-    `process` and `thread` say where it runs, since `since` (epoch s).
+    `process` and `thread` say where it runs, since `since` (epoch s). Without a thread, `process` has taken it from
+    `queue`, and no heartbeat has told of it yet.
     """
 
     state: State
