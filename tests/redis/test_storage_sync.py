@@ -405,3 +405,17 @@ def test_closing_closes_the_connections(
     mine = storage.run(command("CLIENT", "ID"))
     storage.close()
     assert mine not in {int(client["id"]) for client in raw.client_list()}
+
+
+def test_a_storage_that_is_closed_while_another_thread_uses_it_says_so(storage: Storage) -> None:
+    storage.run(INCR)
+    connection = storage._pool.acquire()
+
+    def can_read(_timeout_s: float) -> bool:
+        storage.close()
+        raise TypeError("argument must be an int")  # redis-py polls a socket that is None
+
+    connection._parser.can_read = can_read
+    storage._pool.release(connection)
+    with pytest.raises(RedisError, match="has been closed"):
+        storage.run(INCR)

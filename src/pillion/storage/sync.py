@@ -116,6 +116,9 @@ class Storage:
                 exchange.broke(replies, error)
             except redis.RedisError:
                 raise self.explain(error) from error
+        except (AttributeError, TypeError):
+            self._check_open()  # redis-py does not expect that `close`, in another thread, takes the socket away
+            raise
 
     def _send_and_read(self, exchange: Exchange, replies: list[Any]) -> None:
         self._check_open()
