@@ -29,10 +29,10 @@ from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.ext.asyncio import async_session
 from sqlalchemy.orm import Session, SessionTransaction
 
-import pillion
 from pillion.client.held import Held, dropped, release, release_async
 from pillion.client.transactions import Transaction
 from pillion.config import Config
+from pillion.contrib.watching import add_lookup
 from pillion.errors import ConfigError
 
 # In Session.info: what waits, and the transaction that has just been committed and ends next.
@@ -53,11 +53,7 @@ def watch(config: Config | None = None) -> None:
     _listen()
     if not event.contains(Session, "after_transaction_create", _begun):
         event.listen(Session, "after_transaction_create", _begun)
-    if config is not None:
-        _add_lookup(config)
-        return
-    pillion.configure_client(_add_lookup)
-    pillion.configure_server(_add_lookup)
+    add_lookup(open_sessions, config)
 
 
 def transaction_of(target: Any) -> Transaction | None:
@@ -181,11 +177,6 @@ def _await(pushing: Awaitable[None]) -> None:
 
 
 # -- what is open ----------------------------------------------------------------------------------------
-
-
-def _add_lookup(config: Config) -> None:
-    if open_sessions not in config.transactions:
-        config.transactions.append(open_sessions)
 
 
 def open_sessions() -> Iterator[SessionPushes]:

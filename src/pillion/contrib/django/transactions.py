@@ -16,10 +16,10 @@ from importlib import import_module
 from typing import Any, Final
 from weakref import WeakSet
 
-import pillion
 from pillion.client.held import Held, lost, release
 from pillion.client.transactions import Transaction
 from pillion.config import Config
+from pillion.contrib.watching import add_lookup
 from pillion.errors import ConfigError
 
 _db: Any = import_module("django.db")  # Django brings no types
@@ -33,11 +33,7 @@ def watch(config: Config | None = None) -> None:
     `pillion.transaction`. `config` is that of the process unless given. With "pillion.contrib.django" in
     INSTALLED_APPS it is called by itself.
     """
-    if config is not None:
-        _add_lookup(config)
-        return
-    pillion.configure_client(_add_lookup)
-    pillion.configure_server(_add_lookup)
+    add_lookup(open_transactions, config)
 
 
 def transaction_of(target: Any) -> Transaction | None:
@@ -101,11 +97,6 @@ def open_transactions() -> Iterator[AliasPushes]:
     for connection in _db.connections.all(initialized_only=True):
         if _is_atomic(connection):
             yield AliasPushes(connection.alias)
-
-
-def _add_lookup(config: Config) -> None:
-    if open_transactions not in config.transactions:
-        config.transactions.append(open_transactions)
 
 
 def _is_atomic(connection: Any) -> bool:
