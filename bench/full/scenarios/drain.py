@@ -85,7 +85,8 @@ SCENARIOS = (
         },
         one_process,
         FLOORS,
-        rounds=5,
+        rounds=7,
+        peer_rounds=4,
         cell_s=4.0,
     ),
     Scenario(

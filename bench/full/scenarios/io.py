@@ -31,6 +31,6 @@ SCENARIO = Scenario(
         "of_best": Figure("% of the best possible", digits=1),
     },
     run,
-    peer_rounds=3,
+    peer_rounds=5,
     cell_s=3.3,
 )

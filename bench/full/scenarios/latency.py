@@ -32,5 +32,6 @@ SCENARIO = Scenario(
         "p99": Figure("ms, p99", less_is_better=True, digits=2, floor="bare-loop"),
     },
     run,
+    peer_rounds=3,
     cell_s=6.0,
 )
