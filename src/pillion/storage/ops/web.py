@@ -336,14 +336,18 @@ def bulk_one(bulk_id: str) -> Op[bytes | None]:
     return Op(("HGET", keys.BULKS, bulk_id), raw)
 
 
+def bulk_begin(bulk_id: str, record: bytes, actor: str, running_since_s: float, forget: Sequence[str]) -> Op[str]:
+    """Note an operation, unless `actor` has one that runs: one whose record is of `running_since_s` or later.
+
+    The id of that one, and nothing is changed; else "". Those of `forget` are forgotten.
+    """
+    argv: tuple[Arg, ...] = (bulk_id, record, actor, repr(running_since_s), keys.BULK_TTL_S, *forget)
+    return call("web_bulk_begin", (keys.BULKS,), argv, _text)
+
+
 def bulk_put(bulk_id: str, record: bytes) -> list[Op[Any]]:
     """Keep the record of an operation, for a day after the last of them."""
     return [command("HSET", keys.BULKS, bulk_id, record), command("EXPIRE", keys.BULKS, keys.BULK_TTL_S)]
-
-
-def bulk_forget(bulk_ids: Sequence[str]) -> Op[int]:
-    """Forget old operations."""
-    return Op(("HDEL", keys.BULKS, *bulk_ids), int)
 
 
 def bulk_ask_to_stop(bulk_id: str) -> Op[Any]:

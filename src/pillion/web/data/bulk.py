@@ -24,7 +24,7 @@ from pillion.api.undo import DEFAULT_UNDO_S, new_bin
 from pillion.errors import ConfigError, PillionError, RedisError
 from pillion.storage.ops import promote, web
 from pillion.storage.ops.undo import Bin
-from pillion.web.data.bulk_record import Record, ask_record, load, outdated
+from pillion.web.data.bulk_record import STALLED_AFTER_S, Record, ask_record, outdated
 from pillion.web.data.counting import Counted, ask_count
 from pillion.web.data.models import BulkReport, SetName
 from pillion.web.data.overview import SETS
@@ -89,7 +89,6 @@ def start(
     counted = yield from ask_count(set_name, query, redact)
     _compare(counted, expected_count)
     stored = yield from ask(web.bulk_all())
-    _one_at_a_time([record for record in map(load, stored.values()) if record is not None], actor, now_s)
     record = Record(
         bulk_id=secrets.token_hex(8),
         set_name=set_name,
@@ -106,9 +105,10 @@ def start(
     if action == "delete":
         bin_ = new_bin(source.fleet, "set", SETS[set_name], DEFAULT_UNDO_S)
         record = replace(record, undo_id=bin_.undo_id, bin_at=bin_.at_s, undo_until=bin_.at_s + bin_.ttl_s)
-    old = outdated(stored, now_s)
-    forget = [web.bulk_forget(old)] if old else []
-    yield from ask_all([*forget, *web.bulk_put(record.bulk_id, record.dump())])
+    old, alive_from_s = outdated(stored, now_s), now_s - STALLED_AFTER_S
+    running = yield from ask(web.bulk_begin(record.bulk_id, record.dump(), actor, alive_from_s, old))
+    if running:
+        raise BulkBusy(running)
     return record.report(now_s)
 
 
@@ -243,8 +243,3 @@ def _compare(counted: Counted, expected: int | None) -> None:
     if expected is not None and abs(counted.count - expected) > max(_FEW, _SHARE * expected):
         raise CountChanged(expected, counted.count)
 
-
-def _one_at_a_time(records: list[Record], actor: str, now_s: float) -> None:
-    for record in records:
-        if record.actor == actor and record.report(now_s).state == "running":
-            raise BulkBusy(record.bulk_id)
