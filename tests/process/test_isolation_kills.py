@@ -168,6 +168,29 @@ def test_what_a_dead_child_has_started_is_killed(scene):
     wait_gone(sleeper)
 
 
+SEES_KILLS = """
+killpg = os.killpg
+
+def seen(pid, number):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            state = file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        state = "collected"
+    note("kills the group of a leader that is", state)
+    killpg(pid, number)
+
+os.killpg = seen  # in the zygote, which loads the app
+"""
+
+
+def test_what_a_dead_child_has_started_is_killed_while_its_number_is_still_its_own(scene):
+    """Once a process has been collected, its number may be that of strangers, as that of a group, too."""
+    scene = scene(APP + SEES_KILLS)
+    assert type(scene.begin("Exit", 3).wait()) is ChildDied
+    assert [line.split()[-1] for line in scene.ledger.lines if line.startswith("kills")] == ["Z"]
+
+
 def test_a_job_that_closes_what_is_not_its_own_fails_and_does_not_hang(scene):
     scene = scene(APP)
     assert type(scene.begin("CloseAll").wait()) is ChildDied

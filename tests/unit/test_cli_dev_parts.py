@@ -1,4 +1,4 @@
-"""The parts of `pillion dev` that need no process: lines, changes, names of commands, the minder's list."""
+"""The parts of `pillion dev`: lines, changes, names of commands, the minder's list, the end of a process."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from pillion.cli.dev import minder
 from pillion.cli.dev.changes import is_source, seen_from, summary, syntax_error
+from pillion.cli.dev.children import Child, Order
 from pillion.cli.dev.command import name_orders, settings_of
 from pillion.cli.dev.lines import Printer
 from pillion.errors import ConfigError
@@ -161,3 +164,79 @@ class TestMinder:
         os.killpg(ended.pid, signal.SIGKILL)
         ended.wait()
         minder.main([f"+{ended.pid}\n"])
+
+    def test_what_has_ended_since_it_was_told_to_gets_no_kill(self, monkeypatch):
+        """Its number may be that of strangers by then, as it has taken the others some time to end."""
+        docile, stubborn = self.sleeper(), self.stubborn()
+        sent = []
+        killpg = os.killpg
+        monkeypatch.setattr(os, "killpg", lambda *what: (sent.append(what), killpg(*what)))
+        burial = threading.Thread(target=docile.wait)
+        burial.start()
+        minder.main([f"+{docile.pid}\n", f"+{stubborn.pid}\n"], grace_s=1)
+        burial.join()
+        stubborn.wait()
+        kills = [pid for pid, number in sent if number == signal.SIGKILL]
+        assert kills == [stubborn.pid]
+
+    def stubborn(self) -> subprocess.Popen[bytes]:
+        ignores = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+        process = subprocess.Popen([sys.executable, "-c", ignores], process_group=0, stdout=subprocess.PIPE)
+        with process.stdout as said:
+            said.readline()
+        return process
+
+
+class NoMinder:
+    """One that nobody needs."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def add(self, pid: int) -> None:
+        self.heard.append("+")
+
+    def remove(self, pid: int) -> None:
+        self.heard.append("-" if state_of(pid) == "Z" else "- too late")
+
+
+class TestChild:
+    @pytest.fixture
+    def run(self):
+        """Runs a text for the shell; returns the child once it has ended."""
+
+        def run(text: str) -> Child:
+            ended: SimpleQueue[Child] = SimpleQueue()
+            Child(
+                Order("it", text), os.environ, Printer(["it"], colour=False, stream=io.BytesIO()), NoMinder(), ended.put
+            )
+            return ended.get(timeout=60)
+
+        return run
+
+    def test_what_it_leaves_behind_is_killed_while_its_number_is_still_its_own(self, run, monkeypatch):
+        sent = []
+        killpg = os.killpg
+        monkeypatch.setattr(os, "killpg", lambda pid, number: (sent.append(state_of(pid)), killpg(pid, number)))
+        child = run("sleep 600 & exit 3")
+        assert child.exit_code == 3
+        assert sent == ["Z"]  # it has ended, and has not been collected
+        assert state_of(child.pid) == ""
+        assert child._minder.heard == ["+", "-"]
+
+    def test_after_its_end_nobody_is_sent_its_signals(self, run, monkeypatch):
+        child = run("exit")
+        sent = []
+        monkeypatch.setattr(os, "kill", lambda *what: sent.append(what))
+        monkeypatch.setattr(os, "killpg", lambda *what: sent.append(what))
+        child.send(signal.SIGTERM)
+        child.send_to_group(signal.SIGKILL)
+        assert sent == []
+
+
+def state_of(pid: int) -> str:
+    """Z for a process that has ended and was not collected, "" for none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from pillion.cli.dev.lines import Printer
+from pillion.server.endings import collect
 from pillion.server.systemd import READY
 
 _LAST_LINES_S = 1.0
@@ -29,16 +30,62 @@ class Order:
     command: Sequence[str] | str
 
 
+class Minder:
+    """Our end of the minder: it ends the children if we cannot any more. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pillion.cli.dev.minder"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,  # it is to live on when the terminal is closed
+        )
+
+    def add(self, pid: int) -> None:
+        """This process, which leads a group, lives from now on."""
+        self._tell(f"+{pid}")
+
+    def remove(self, pid: int) -> None:
+        """It has ended, with all that it has started, and its number will soon be another's."""
+        self._tell(f"-{pid}")
+
+    def close(self) -> None:
+        """Dismiss it: it ends what is left, and itself."""
+        assert self._process.stdin is not None
+        with self._lock, contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process.wait()
+
+    def _tell(self, order: str) -> None:
+        assert self._process.stdin is not None
+        with self._lock, contextlib.suppress(OSError, ValueError):  # ValueError: it was dismissed
+            print(order, file=self._process.stdin, flush=True)
+
+
 class Child:
-    """A running process of an order. `ended(child)` is called, in a thread, once it has ended and said its last."""
+    """A running process of an order, and all that it starts: what it leaves behind is killed.
+
+    Parameters: `minder` is told of its life and end; `ended(child)` is called, in a thread, once it has ended and said
+    its last.
+    """
 
     def __init__(
-        self, order: Order, environ: Mapping[str, str], printer: Printer, ended: Callable[[Child], None]
+        self,
+        order: Order,
+        environ: Mapping[str, str],
+        printer: Printer,
+        minder: Minder,
+        ended: Callable[[Child], None],
     ) -> None:
         self.order = order
         self.exit_code = 0
         self._printer = printer
+        self._minder = minder
         self._ended = ended
+        self._lock = threading.Lock()  # around a signal, and around the end: its number may be another's afterwards
+        self._is_over = False
         self._process = subprocess.Popen(  # noqa: S603 - the command that the user gave, or our own
             order.command,
             shell=isinstance(order.command, str),
@@ -49,6 +96,7 @@ class Child:
             process_group=0,  # Ctrl-C is for us; we tell them
         )
         self.pid = self._process.pid
+        minder.add(self.pid)
         assert self._process.stdout is not None
         self._reader = self._thread(self._read, self._process.stdout)
         self._thread(self._wait)
@@ -60,13 +108,16 @@ class Child:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process itself: a supervisor passes on what is meant for its workers."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(number)
+        self._send(os.kill, number)
 
     def send_to_group(self, number: signal.Signals) -> None:
         """Send a signal to the process and to all it has started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        self._send(os.killpg, number)
+
+    def _send(self, kill: Callable[[int, int], None], number: signal.Signals) -> None:
+        with self._lock, contextlib.suppress(ProcessLookupError, PermissionError):
+            if not self._is_over:
+                kill(self.pid, number)
 
     def _thread(self, target: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(target=target, args=args, name=f"pillion.{self.name}", daemon=True)
@@ -74,46 +125,21 @@ class Child:
         return thread
 
     def _read(self, output: IO[bytes]) -> None:
-        for line in output:
-            self._printer.line(self.name, line.decode("utf-8", "replace").rstrip("\r\n"))
+        with output:
+            for line in output:
+                self._printer.line(self.name, line.decode("utf-8", "replace").rstrip("\r\n"))
 
     def _wait(self) -> None:
-        self.exit_code = self._process.wait()
-        self._reader.join(_LAST_LINES_S)  # something it has started may keep its output open
+        # Not Popen.wait(): see `collect`.
+        self.exit_code = self._process.returncode = collect(self.pid, self._bury, wait=True) or 0
         self._ended(self)
 
-
-class Minder:
-    """Our end of the minder: it ends the children if we cannot any more."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pillion.cli.dev.minder"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,  # it is to live on when the terminal is closed
-        )
-
-    def add(self, child: Child) -> None:
-        """This one lives from now on."""
-        self._tell(f"+{child.pid}")
-
-    def remove(self, child: Child) -> None:
-        """This one, and all it has started, has ended."""
-        self._tell(f"-{child.pid}")
-
-    def close(self) -> None:
-        """Dismiss it: it ends what is left, and itself."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-        self._process.wait()
-
-    def _tell(self, order: str) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            print(order, file=self._process.stdin, flush=True)
+    def _bury(self, _exit_code: int) -> None:
+        self._reader.join(_LAST_LINES_S)  # something it has started may keep its output open
+        self.send_to_group(signal.SIGKILL)
+        with self._lock:
+            self._is_over = True
+        self._minder.remove(self.pid)
 
 
 class ReadyLine:

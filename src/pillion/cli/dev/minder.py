@@ -25,7 +25,8 @@ def main(orders: Iterable[str], grace_s: float = GRACE_S) -> None:
         groups.add(group) if sign == "+" else groups.discard(group)
     _send(groups, signal.SIGTERM)
     deadline_s = time.monotonic() + grace_s
-    while any(map(_lives, groups)) and time.monotonic() < deadline_s:
+    # One that has ended gets no further signal: its number may be another's before the others have ended.
+    while (groups := set(filter(_lives, groups))) and time.monotonic() < deadline_s:
         time.sleep(_LOOK_EVERY_S)  # they are nobody's children any more: there is nothing to wait for
     _send(groups, signal.SIGKILL)
 

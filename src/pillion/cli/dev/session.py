@@ -123,16 +123,17 @@ class Session:
         environ = {**self._environ, "PYTHONUNBUFFERED": "1"}
         if order.name == WORKER:
             environ |= self._worker_environ
-        child = Child(order, environ, self._printer, lambda child: self._events.put(partial(self._ended, child)))
-        self._children[order.name] = child
         assert self._minder is not None
-        self._minder.add(child)
+        self._children[order.name] = Child(
+            order,
+            environ,
+            self._printer,
+            self._minder,
+            ended=lambda child: self._events.put(partial(self._ended, child)),
+        )
 
     def _ended(self, child: Child) -> None:
-        child.send_to_group(signal.SIGKILL)  # what it has started and left behind
         del self._children[child.name]
-        assert self._minder is not None
-        self._minder.remove(child)
         if self._stops:
             return
         if child.name == WORKER and self._replacing:

@@ -19,6 +19,7 @@ import warnings
 from dataclasses import dataclass
 
 from pillion.config import Config
+from pillion.server.endings import collect
 from pillion.server.isolation.frames import HasFileno, Kind, Line, wait_for
 from pillion.server.isolation.order import Boot
 from pillion.server.isolation.stem import ZYGOTE
@@ -49,6 +50,12 @@ class Ward:
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(OSError):
                 kill(self.pid, signal.SIGKILL)
+
+    def bury(self, exit_code: int) -> None:
+        """Kill what it has started and left behind, unless it has ended in order."""
+        if exit_code != 0:
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
 
 
 class Nursery:
@@ -169,15 +176,11 @@ class Nursery:
         self._reap(ward)
 
     def _reap(self, ward: Ward) -> None:
-        pid, status = os.waitpid(ward.pid, os.WNOHANG)
-        if pid == 0:
+        exit_code = collect(ward.pid, ward.bury)
+        if exit_code is None:
             return
-        exit_code = os.waitstatus_to_exitcode(status)
         if ward.process is not None:
             ward.process.returncode = exit_code
-        if exit_code != 0:
-            with contextlib.suppress(OSError):
-                os.killpg(ward.pid, signal.SIGKILL)  # what it has started and left behind
         ward.leash.queue(Kind.ENDED, str(exit_code).encode())
         ward.leash.close()
         self._wards.remove(ward)
