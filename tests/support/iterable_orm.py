@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import django
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.db import connections, models
 from sqlalchemy import ForeignKey, create_engine, insert
@@ -66,9 +68,21 @@ class Customer(models.Model):
 
 class Parcel(models.Model):
     key = models.UUIDField(primary_key=True)
+    owner = models.ForeignKey(Customer, models.CASCADE, null=True)
 
     class Meta:
         app_label = "iterable_tests"
+
+
+def _install() -> None:
+    """Make an app of this module: only the models of those know who refers to them."""
+    app: Any = AppConfig("iterable_tests", sys.modules[__name__])
+    app.apps, app.models = apps, apps.all_models[app.label]
+    apps.app_configs[app.label] = app
+    apps.clear_cache()
+
+
+_install()
 
 
 def django_sqlite(path: Path, customers: int) -> None:

@@ -28,8 +28,12 @@ class DjangoPages:
             raise ConfigError("query", f"one field as the primary key of {self._query.model.__name__}", key)
 
     def page(self, start: Any, size: int, *, after: bool) -> list[Any]:
-        """The next records from the key `start` on, or `after` it."""
-        return list(self._from(start, after=after)[:size])
+        """The next records from the key `start` on, or `after` it; all that have the last key, however many."""
+        query = self._from(start, after=after)
+        if len(query.query.alias_map) <= 1 and not query.query.extra_tables:
+            return list(query[:size])  # one table: no key comes twice, as it may in a join
+        last = list(query.values_list("pk", flat=True)[size - 1 : size])
+        return list(query.filter(pk__lte=last[0]) if last else query)
 
     def keys(self, start: Any, size: int, *, after: bool) -> list[Any]:
         """Only their keys."""

@@ -14,7 +14,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Protocol, TypeVar
 
 from pillion.errors import ConfigError
@@ -27,7 +27,10 @@ class Pages(Protocol):
     """One query, read page by page in the order of its primary key."""
 
     def page(self, start: Any, size: int, *, after: bool) -> list[Any]:
-        """The next records from the key `start` on (None: from the first), or `after` it."""
+        """The next records from the key `start` on (None: from the first), or `after` it.
+
+        About `size`: a join may have a key several times, and then all records of the last key belong to the page.
+        """
         ...
 
     def keys(self, start: Any, size: int, *, after: bool) -> list[Any]:
@@ -111,7 +114,16 @@ def _read_records(pages: Pages, start: Any, size: int, *, after: bool) -> Page:
     page = pages.page(start, size, after=after)
     # All keys at once: processing one record may delete the next, or expire them all.
     keys = [pages.key(record) for record in page]
+    _refuse_repeated(keys)
     return [(record, _cursor(key)) for record, key in zip(page, keys, strict=True)], keys[-1] if keys else None
+
+
+def _refuse_repeated(keys: list[Any]) -> None:
+    """The cursor could not tell such records apart: a job that is interrupted among them would begin with the first."""
+    twice = next((key for key, following in pairwise(keys) if key == following), None)
+    if twice is not None:
+        hint = "Begin the query with the table that has a row for each, make it distinct(), or take batches()."
+        raise ConfigError("query", "each primary key once", f"{twice!r} several times", hint)
 
 
 def _read_batch(pages: Pages, start: Any, size: int, *, after: bool) -> Page:
@@ -152,8 +164,8 @@ def find_each(query: Any, size: int = 500, *, session: Any = None, gc_every: int
 
     `gc_every`: collect garbage after so many records, where each leaves cycles behind.
     """
-    found = records(query, None, size, session=session)
-    return _collecting((record for record, _ in found), 1, gc_every)
+    found = batches(query, None, size, session=session)
+    return _collecting((record for batch, _ in found for record in batch), 1, gc_every)
 
 
 def each_batch(

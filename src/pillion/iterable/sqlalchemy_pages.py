@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 from sqlalchemy import inspect as look
 
 from pillion.errors import ConfigError
@@ -38,19 +38,24 @@ class SqlAlchemyPages:
         entity = described[0].get("entity")
         self._is_entity = len(described) == 1 and entity is not None and described[0]["expr"] is entity
         self._column, self._name = _key_of_entity(entity) if entity is not None else _key_of_table(query)
-        if not self._is_entity and self._name not in {one["name"] for one in described}:
-            hint = f"Select {self._name} as well, or the mapped class."
+        if not self._is_entity and not any(_is_column(one, self._name, self._column) for one in described):
+            hint = f"Select {self._column} as well, or the mapped class."
             raise ConfigError("query", f"its primary key {self._name!r} among its columns", str(query), hint)
+        self._may_repeat = _may_repeat(query)
 
     def page(self, start: Any, size: int, *, after: bool) -> list[Any]:
-        """The next records from the key `start` on, or `after` it."""
-        found = self._session.execute(self._from(self._query, start, after=after).limit(size))
+        """The next records from the key `start` on, or `after` it; all that have the last key, however many."""
+        query = self._from(self._query, start, after=after)
+        if not self._may_repeat:
+            query = query.limit(size)
+        elif (last := self._key_at(start, size, after=after)) is not None:
+            query = query.where(self._column <= last)
+        found = self._session.execute(query)
         return list(found.scalars().unique()) if self._is_entity else list(found)
 
     def keys(self, start: Any, size: int, *, after: bool) -> list[Any]:
         """Only their keys."""
-        query = self._query.with_only_columns(self._column, maintain_column_froms=True)
-        return list(self._session.execute(self._from(query, start, after=after).limit(size)).scalars())
+        return list(self._session.execute(self._from(self._only_keys(), start, after=after).limit(size)).scalars())
 
     def key(self, record: Any) -> Any:
         """The primary key of a record."""
@@ -70,8 +75,17 @@ class SqlAlchemyPages:
 
     def count(self) -> int:
         """How many records there are."""
-        inner = self._query.with_only_columns(self._column, maintain_column_froms=True).order_by(None).subquery()
+        keys = self._only_keys().order_by(None)
+        inner = (keys.distinct() if self._is_entity and self._may_repeat else keys).subquery()
         return int(self._session.execute(select(func.count()).select_from(inner)).scalar_one())
+
+    def _only_keys(self) -> Any:
+        return self._query.with_only_columns(self._column, maintain_column_froms=True)
+
+    def _key_at(self, start: Any, size: int, *, after: bool) -> Any:
+        """The key of the record at place `size`; None if there are not so many."""
+        query = self._from(self._only_keys(), start, after=after).offset(size - 1).limit(1)
+        return self._session.execute(query).scalar()
 
     def _from(self, query: Any, start: Any, *, after: bool) -> Any:
         if start is not None:
@@ -91,6 +105,19 @@ def asking(query: Any, session: Any) -> Callable[[Callable[[SqlAlchemyPages], An
         return await session.run_sync(inside)
 
     return ask
+
+
+def _may_repeat(query: Any) -> bool:
+    """Whether a key may come more than once, as in a join; never where the query is of one table only."""
+    froms = query.get_final_froms()
+    return len(froms) != 1 or not isinstance(getattr(froms[0], "element", froms[0]), Table)
+
+
+def _is_column(described: Any, name: str, column: Any) -> bool:
+    """Whether this part of a query is `column` under its own name: the other table of a join may have that name too."""
+    expression = getattr(described["expr"], "__clause_element__", lambda: described["expr"])()
+    wanted = getattr(column, "__clause_element__", lambda: column)()
+    return described["name"] == name and bool(expression.compare(wanted))
 
 
 def _key_of_entity(entity: Any) -> tuple[Any, str]:
