@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -87,8 +86,8 @@ class Processes:
 
 
 def _kill_all_of(process: subprocess.Popen[str]) -> None:
-    """Kill a process and what it has started: see `process_group` above."""
-    with contextlib.suppress(ProcessLookupError):
+    """Kill a process and what it has started: see `process_group` above. Its number is its own only while it lives."""
+    if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
