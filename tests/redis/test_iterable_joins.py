@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -56,7 +57,7 @@ def test_batches_keep_the_rows_of_a_key_together(joined, size):
     query, more, owner = joined
     found = [[owner(row) for row in batch] for batch, _ in batches(query, None, size, **more)]
     assert [one for batch in found for one in batch] == OWNERS
-    assert all(first[-1] != second[0] for first, second in zip(found, found[1:], strict=False))
+    assert all(first[-1] != second[0] for first, second in pairwise(found))
 
 
 def test_a_batch_begins_anew_with_all_rows_of_its_first_key(joined):
