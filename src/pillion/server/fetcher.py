@@ -6,18 +6,21 @@ Design record
   when the leader has its job, sees the buffer, takes one and lets the next through. So threads wake
   one after the other, only while there is work, and a leader that waited on idle queues runs the
   job itself: no hand-over stands between a push and its run (but that of an async job to the loop).
+- *Fetching ahead.* While there is more than one batch, the thread that finds the buffer low does not take from it
+  but fetches, and the others go on with what is left (`prefetch`, `turn`). So nobody waits for Redis, and the
+  leader lock has nothing to do with it: who waits for that one is woken by whoever needs a job next.
 - *Who tells Redis.* The next exchange, whichever it is, carries the outbox. When every thread is
   busy with a long job there is no next exchange, so `tick` sends it; when the leader is asleep on
   idle queues, the thread that finished sends it itself. What ends on the event loop sets `activity`.
 - *Who looks at the pauses.* Each fetch does, inside Redis. The waiter hears of a pause while the leader
   sleeps, and sends it fetching; else `tick` hears of it while there are jobs in the buffer.
-- *Locks.* `_leader` is held while fetching and while idle; `Leases` has a lock of its own around each
-  exchange, and knows nothing of this one.
+- *Locks.* `_leader` is held while idle, and by the one who fetches for an empty buffer. The turn is taken by who
+  fetches, and who must not be disturbed by one; nobody takes the lock while it is his turn. `Leases` has a lock of its
+  own around each exchange, and knows nothing of these.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -26,16 +29,13 @@ from contextlib import suppress
 
 from pillion.errors import RedisError, RedisRefused
 from pillion.server.leases import Leases, Line
+from pillion.server.outage import OUTAGE_WAIT_S, Outage
 from pillion.server.prefetch import HAND_BACK_AFTER_S, Pace
 from pillion.server.reporter import Reporter
+from pillion.server.turn import Turn
 from pillion.server.unit_of_work import UnitOfWork
 from pillion.storage.ops import work
 from pillion.storage.waiter import Waiter
-
-log = logging.getLogger("pillion")
-
-OUTAGE_WAIT_S = 1.0
-REPORT_REFUSAL_EVERY_S = 60.0
 
 
 class Fetcher:
@@ -63,13 +63,17 @@ class Fetcher:
         self._threads = threads
         self._reporter = reporter
         self._spare = spare
-        self._leases = Leases(routes, line, self._note_refusal)
-        self.outbox = self._leases.outbox
         self.activity = threading.Event()
+        # The outbox may hold what nobody else would send: all threads may be busy, or asleep on idle queues.
+        self._outage = Outage(reporter, self.activity.set)
+        self._leases = Leases(routes, line, self._outage.note_refusal)
+        self.outbox = self._leases.outbox
         self.one_at_a_time = False  # fetch nothing ahead: see `Manager.be_cautious`
         self._buffer: deque[UnitOfWork] = deque()
         self._buffered_at = 0.0
+        self._low = 0  # with fewer jobs in the buffer the next fetch is due
         self._leader = threading.Lock()
+        self._turn = Turn()
         self._hungry: set[int] = set()  # ids of the threads without a job
         self._pace = Pace()
         self._last_fetch = 0.0
@@ -78,15 +82,14 @@ class Fetcher:
         self._drain_wait_lists = False  # jobs may lie in the private lists
         self._refused = False
         self._pauses_failed = False
-        self._down_since = 0.0
-        self._next_try = 0.0
-        self._report_refusal_at = 0.0
         self._stopping = threading.Event()
 
     # -- for the threads that run jobs -----------------------------------------------------------
 
     def take(self) -> UnitOfWork | None:
         """The next job, as soon as there is one. None: the process is going quiet."""
+        if len(self._buffer) < self._low:
+            self._fetch_ahead()
         try:
             return self._buffer.popleft()
         except IndexError:
@@ -117,7 +120,7 @@ class Fetcher:
     def _lead(self) -> UnitOfWork | None:
         while not self._stopping.is_set():
             try:
-                if self._buffer or (not self._dry and self._fetch()):
+                if self._buffer or self._fetch():
                     if self._stopping.is_set():
                         break  # they came too late: `_stand_down` hands them back
                     return self._buffer.popleft()
@@ -134,10 +137,38 @@ class Fetcher:
     # -- fetching --------------------------------------------------------------------------------
 
     def _fetch(self) -> bool:
-        """Bring in what the free threads and the prefetch can take. True if some jobs came."""
+        """For the leader: fetch, or wait for what another thread is fetching. False if it is time to sleep."""
+        if not self._turn.take_unless(lambda: self._buffer or self._dry):
+            return bool(self._buffer)
+        try:
+            return self._fetch_batch()
+        finally:
+            self._turn.end()
+
+    def _fetch_ahead(self) -> None:
+        """Fetch while the other threads go on with what is buffered, unless somebody else does."""
+        if not self._turn.take_if(lambda: self._low and not self._stopping.is_set()):
+            return
+        try:
+            self._fetch_batch()
+            if self._stopping.is_set():
+                self.hand_back_buffer()  # `quiet` may have found it empty
+        except Exception as exc:  # noqa: BLE001 - as in `_lead`, but what is buffered need not wait
+            self._outage.note(exc)
+            self._give_up_waiting()
+        finally:
+            self._turn.end()
+
+    def _fetch_batch(self) -> bool:
+        """Bring in what the free threads and the prefetch can take. True if some jobs came. It is our turn."""
+        self._low = 0  # the others go on with what there is
+        began_s = time.monotonic()
         order = [self._routes[index] for index in self._order()]
-        count = 1 if self.one_at_a_time else self._pace.batch(free=self._free(), threads=self._threads)
+        count = self._wanted()
+        if not count:
+            return False  # ahead only: a leader has an empty buffer and asks for one at least
         leased = self._lease(order, count)
+        self._pace.took(time.monotonic() - began_s)
         self._observe()
         while self._waiter.armed:
             # A move that was still on its way when it was called off may have brought a job after that.
@@ -145,9 +176,15 @@ class Fetcher:
             if self._must_drain():
                 leased += self._lease(order, 0)
         self._obey_pauses()
-        self._recovered()
+        self._outage.over()
         self._dry = leased < count
+        self._low = 0 if self._dry or self.one_at_a_time else self._pace.low(self._threads)
         return leased > 0
+
+    def _wanted(self) -> int:
+        if self.one_at_a_time:
+            return 0 if self._buffer else 1
+        return self._pace.batch(free=self._free(), threads=self._threads, buffered=len(self._buffer))
 
     def _lease(self, order: Sequence[work.Route], count: int) -> int:
         """One exchange. What it brings is in the buffer at once, whatever becomes of the next exchange."""
@@ -237,24 +274,25 @@ class Fetcher:
             if self.outbox:
                 self._leases.flush()  # there may be no further exchange to take it along
         except RedisError as exc:
-            self._note_outage(exc)
+            self._outage.note(exc)
             self._give_up_waiting()
 
     def _end_moves(self) -> None:
         """Call off the blocking moves, and hand back what they have brought."""
-        while self._waiter.armed:
-            self._drain_wait_lists = True
-            self._leases.carry_out(self._waiter.cancel_ops())
-            self._waiter.settle_cancelled()
-        if self._drain_wait_lists:
-            self._leases.reconcile(self._waiter.cancel_ops(), drain=True)
-            self._drain_wait_lists = False
+        with self._turn.alone():
+            while self._waiter.armed:
+                self._drain_wait_lists = True
+                self._leases.carry_out(self._waiter.cancel_ops())
+                self._waiter.settle_cancelled()
+            if self._drain_wait_lists:
+                self._leases.reconcile(self._waiter.cancel_ops(), drain=True)
+                self._drain_wait_lists = False
 
     def _flush_or_report(self) -> None:
         try:
             self._leases.flush()
         except RedisError as exc:
-            self._note_outage(exc)
+            self._outage.note(exc)
 
     # -- housekeeping ----------------------------------------------------------------------------
 
@@ -265,22 +303,21 @@ class Fetcher:
 
     def tick(self) -> None:
         """Send acknowledgements that wait, and hand back what has been buffered in vain."""
-        now = time.monotonic()
-        if now < self._next_try:
+        if self._outage.is_too_early:
             return
         try:
             if self._waiter.overhear():
                 self._leases.look_at_pauses()
                 self._obey_pauses()
                 self._waiter.wake()  # the leader may have gone to sleep with what it knew before
-            if self._buffer and now - self._buffered_at > HAND_BACK_AFTER_S:
+            if self._buffer and time.monotonic() - self._buffered_at > HAND_BACK_AFTER_S:
                 self._pace.forget()
                 self.hand_back_buffer()
             elif self.outbox:
                 self._leases.flush()
-            self._recovered()
+            self._outage.over()
         except Exception as exc:  # noqa: BLE001 - as in `_lead`, for the ticker
-            self._note_outage(exc)
+            self._outage.note(exc)
 
     def hand_back_buffer(self) -> None:
         """Give buffered jobs back to the head of their queues. Raises RedisError; they are given back later then."""
@@ -304,7 +341,7 @@ class Fetcher:
         """Compare our leases with those Redis knows, and hand back strays. Called at each heartbeat."""
         if self._stopping.is_set():
             self._audit_in_quiet()
-        elif not self._down_since:  # else whoever gets through first reconciles
+        elif not self._outage.is_on:  # else whoever gets through first reconciles
             self._leases.reconcile(drain=False)
 
     def _audit_in_quiet(self) -> None:
@@ -314,7 +351,7 @@ class Fetcher:
         try:
             self._drain_wait_lists = True
             self._end_moves()
-            self._recovered()
+            self._outage.over()
         finally:
             self._leader.release()
 
@@ -327,7 +364,7 @@ class Fetcher:
         try:
             self.hand_back_buffer()
         except RedisError as exc:
-            self._note_outage(exc)
+            self._outage.note(exc)
 
     def close(self) -> None:
         """Leave nothing behind: end blocking moves, empty the private lists, send the outbox.
@@ -336,41 +373,17 @@ class Fetcher:
         """
         self._stopping.set()
         self._waiter.wake()
-        with self._leader:
+        with self._leader, self._turn.alone():
             self._waiter.close()
             self._leases.let_go(self._waiter.cancel_ops())
 
     # -- outages ---------------------------------------------------------------------------------
 
-    def _note_outage(self, exc: BaseException) -> None:
-        self._try_again_later()
-        if not self._down_since:
-            self._down_since = time.monotonic()
-            self._reporter.report(exc, {"context": "Error fetching jobs"})
-
-    def _note_refusal(self, exc: BaseException) -> None:
-        """Redis would not carry out the outcome of a job. It stays in the outbox, and is said now and then."""
-        self._try_again_later()
-        now = time.monotonic()
-        if now >= self._report_refusal_at:
-            self._report_refusal_at = now + REPORT_REFUSAL_EVERY_S
-            self._reporter.report(exc, {"context": "Redis refuses what became of a job; trying each second"})
-
-    def _try_again_later(self) -> None:
-        """The outbox may hold what nobody else would send: all threads may be busy, or asleep on idle queues."""
-        self._next_try = time.monotonic() + OUTAGE_WAIT_S
-        self.activity.set()
-
     def _bear_outage(self, exc: BaseException) -> None:
-        self._note_outage(exc)
+        self._outage.note(exc)
         self._give_up_waiting()
         self._stopping.wait(OUTAGE_WAIT_S)
 
     def _give_up_waiting(self) -> None:
         self._waiter.drop()
         self._drain_wait_lists = True  # a move may have brought a job, and the reply was lost
-
-    def _recovered(self) -> None:
-        if self._down_since:
-            log.info("Redis is back, %.1f s of downtime", time.monotonic() - self._down_since)
-            self._down_since = 0.0

@@ -1,0 +1,74 @@
+"""Turn: one thread at a time, and nobody waits who need not."""
+
+from __future__ import annotations
+
+import threading
+
+from pillion.server.turn import Turn
+
+
+def in_thread(function, *args):
+    """Run it in another thread; returns that and the list its result will be in."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function(*args)))
+    thread.start()
+    return thread, results
+
+
+def test_it_is_taken_by_one_at_a_time():
+    turn = Turn()
+    assert turn.take_if(lambda: True)
+    assert not turn.take_if(lambda: True)
+    turn.end()
+    assert turn.take_if(lambda: True)
+
+
+def test_it_is_not_taken_if_it_is_not_due():
+    turn = Turn()
+    assert not turn.take_if(lambda: False)
+    assert turn.take_if(lambda: True)
+
+
+def test_who_has_enough_does_not_take_it():
+    turn = Turn()
+    assert not turn.take_unless(lambda: True)
+    assert turn.take_if(lambda: True)
+
+
+def test_who_has_not_enough_waits_until_it_is_over():
+    turn = Turn()
+    turn.take_if(lambda: True)
+    thread, results = in_thread(turn.take_unless, lambda: False)
+    turn.end()
+    thread.join(60)
+    assert results == [True]
+    assert not turn.take_if(lambda: True)
+
+
+def test_who_waits_goes_on_with_what_the_other_has_brought():
+    turn, brought = Turn(), []
+    turn.take_if(lambda: True)
+    asked = threading.Event()
+
+    def is_enough():
+        asked.set()
+        return bool(brought)
+
+    thread, results = in_thread(turn.take_unless, is_enough)
+    asked.wait(60)
+    brought.append("a job")
+    turn.end()
+    thread.join(60)
+    assert results == [False]
+    assert turn.take_if(lambda: True)
+
+
+def test_alone_is_over_also_after_an_error():
+    turn = Turn()
+    try:
+        with turn.alone():
+            assert not turn.take_if(lambda: True)
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+    assert turn.take_if(lambda: True)
