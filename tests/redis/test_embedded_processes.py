@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis_process import find_binary
+from redis_process import RedisProcess, find_binary
 from worker_process import wait_until
 
 from pillion.config import RedisConfig
-from pillion.storage.embedded_lock import is_locked, open_lock_file, wait_lock
+from pillion.storage.embedded_lock import is_locked, open_lock_file, try_lock, wait_lock
+from pillion.storage.embedded_server import has_open
 from pillion.storage.target import resolve_url
 
 USER = Path(__file__).parent.parent / "support" / "embedded_user.py"
@@ -95,8 +96,8 @@ def join(environ: dict[str, str], data: Path) -> Iterator[Callable[..., User]]:
         if user._process.poll() is None:
             user.kill()
     for folder in (data, Path(environ["PILLION_DATA_DIR"])):
-        pidfile = folder / "redis" / "redis.pid"
-        if pidfile.exists() and is_locked(folder / "redis" / "server.lock"):
+        pidfile, lock = folder / "redis" / "redis.pid", folder / "redis" / "server.lock"
+        if pidfile.exists() and is_locked(lock) and has_open(int(pidfile.read_text()), lock):
             os.kill(int(pidfile.read_text()), signal.SIGKILL)
             wait_until_stopped(folder)
 
@@ -322,6 +323,24 @@ def test_a_server_whose_socket_was_deleted_is_replaced(join: Callable[..., User]
     assert two.do("INCR n") == 2
     assert two.server_pid() != before
     assert one.do("INCR n") == 3
+
+
+def test_a_stranger_with_the_number_of_a_dead_server_is_left_alone(
+    join: Callable[..., User], data: Path, own_redis: RedisProcess
+) -> None:
+    """Another Redis even. The lock is held by a process that was forked while the dead server was started."""
+    user = join()
+    user.do("INCR n")
+    user.end()
+    (data / "redis" / "redis.pid").write_text(f"{own_redis.pid}\n")
+    held = open_lock_file(data / "redis" / "server.lock")
+    assert try_lock(held)
+    try:
+        assert join().do("INCR n") == 2
+    finally:
+        os.close(held)
+    with own_redis.client() as client:
+        assert client.ping()
 
 
 def test_a_server_that_was_stopped_is_reported_with_what_to_do(join: Callable[..., User]) -> None:

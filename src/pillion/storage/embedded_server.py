@@ -113,7 +113,7 @@ class Server:
         if pid is None:
             # It has died, and a process forked while it was started has kept its lock: use a new file.
             self.lock.unlink(missing_ok=True)
-        elif not self.socket.exists() and _is_redis(pid):
+        elif not self.socket.exists() and has_open(pid, self.lock):
             os.kill(pid, signal.SIGTERM)
 
     def _spawn(self, binary: Binary, descriptor: int) -> None:
@@ -178,13 +178,13 @@ class Server:
     # -- details ---------------------------------------------------------------------------------
 
     def _pid(self) -> int | None:
-        """Its process id, if it lives."""
+        """Its process id, if it lives: after a kill -9 the number in its file may be that of a stranger."""
         try:
             pid = int((self.folder / "redis.pid").read_text())
             os.kill(pid, 0)
         except (OSError, ValueError):
             return None
-        return pid
+        return pid if has_open(pid, self.lock) is not False else None
 
     def _pid_text(self) -> str:
         pid = self._pid()
@@ -211,10 +211,20 @@ class Server:
             return
 
 
-def _is_redis(pid: int) -> bool:
-    """Whether process `pid` is a Redis server for sure, and not one that got the number of a dead one."""
+def has_open(pid: int, path: Path) -> bool | None:
+    """Whether process `pid` has the file `path` open; None where nobody says so: no /proc, or not for us."""
     try:
-        name = Path(f"/proc/{pid}/comm").read_text()
+        wanted = path.stat()
+        opened = list(Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:
+        return False if Path("/proc/self/fd").exists() else None
     except OSError:
-        return False
-    return "redis" in name or "valkey" in name
+        return None
+    return any(_is_file(each, wanted) for each in opened)
+
+
+def _is_file(descriptor: Path, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(descriptor.stat(), wanted)
+    except OSError:
+        return False  # closed in the meantime
