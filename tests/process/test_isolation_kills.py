@@ -311,6 +311,28 @@ def test_a_killed_zygote_takes_its_children_along_and_the_next_job_gets_new_ones
     scene.run("Note", "next")
 
 
+def test_what_the_children_of_a_killed_zygote_have_started_is_killed(scene):
+    scene = scene(APP)
+    result = scene.begin("Family")
+    zygote = scene.zygote_of(scene.pid_of("family"))
+    sleeper = next(int(line.split()[1]) for line in scene.ledger.lines if line.startswith("sleeper"))
+    kill(zygote)
+    assert type(result.wait()) is ChildDied
+    wait_gone(sleeper)
+
+
+def test_a_zygote_outlives_the_thread_that_has_started_it(scene):
+    scene = scene(APP)
+    result = scene.begin("Hold", "a")
+    pid = scene.pid_of("a")
+    zygote = scene.zygote_of(pid)
+    scene.ledger.open("a", "b")
+    assert result.wait() is None
+    assert scene.begin("Hold", "b").wait() is None
+    assert scene.pid_of("b") == pid
+    assert lives(zygote)
+
+
 def test_children_of_another_process_group_do_not_see_what_a_terminal_sends(scene):
     scene = scene(APP)
     result = scene.begin("Hold", "a")

@@ -116,6 +116,7 @@ def say(self, kind, body=b""):
         zygote = os.getppid()
         with open(f"/proc/{{zygote}}/stat") as file:
             worker = int(file.read().rpartition(")")[2].split()[1])
+        assert os.getsid(worker) == os.getsid(0), "this is not our worker"
         os.kill(worker, signal.SIGKILL)
 
 Servant._say = say
@@ -138,6 +139,24 @@ def test_kill_9_of_the_worker_while_a_child_is_set_up(pillion_run, push, ledger)
     ledger.wait_for("end a")
     assert run.stop() == 0
     assert ledger.count("end a") == 1
+
+
+NEVER_LOADED = """
+import sys
+if "pillion.server.zygote.nursery" in sys.modules:
+    sign("import")
+    time.sleep(3600)
+"""
+
+
+@pytest.mark.drill
+def test_kill_9_of_the_worker_while_its_zygote_loads_the_app(pillion_run, push, ledger):
+    run = pillion_run(app=APP + NEVER_LOADED).wait_ready()
+    push("Far", "a")
+    ledger.wait_for("start import")
+    zygote = ledger.pid_of("import")
+    kill(worker_of(run))
+    wait_gone(zygote)
 
 
 @pytest.mark.drill

@@ -92,11 +92,17 @@ class Scene:
         return self.ledger.pid_of(name)
 
     def zygote_of(self, pid: int) -> int:
-        """The parent of a child."""
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        """The parent of a child, which is a child of this process: no orphan's new parent is taken for one."""
+        zygote = parent_of(pid)
+        assert parent_of(zygote) == os.getpid()
+        return zygote
 
     def close(self) -> None:
         self.isolation.stop(time.monotonic() + 5)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def lives(pid: int) -> bool:

@@ -15,8 +15,10 @@ Design record
 - Who kills is the parent of what is killed, the zygote: no pid is signalled that could belong to somebody else by now.
   Each child leads a process group, and it is the group that is killed: what the job has started goes with it.
 - Nothing outlives its parent. A worker that ends, by kill -9 too, leaves the end of file on control and leashes, and
-  the zygote kills all children and goes; a zygote that ends takes its children along (PDEATHSIG), and the worker reads
-  the end of file on the leashes. So no job runs on after its lease was lost, but for the milliseconds of the kill.
+  the zygote kills all children and goes; while it still loads the app, the kernel kills it (PDEATHSIG). A zygote that
+  ends takes its children along (PDEATHSIG), and the worker reads the end of file on the leashes. It then kills what
+  those children had started, by the handles that the kernel has given it of them (pidfd), not by their numbers. So no
+  job runs on after its lease was lost, but for the milliseconds of the kill.
 - A child says when it begins with a job. One that dies before has run nothing, and the job goes to the next child; one
   that dies afterwards has failed the job, which then follows its retry rules (`ChildDied`). A death that harms nobody
   else is no reason to call a job a poison pill: its retries are counted, and they end.

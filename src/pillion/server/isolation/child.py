@@ -12,6 +12,7 @@ from pillion.errors import ChildDied, ChildNotStarted, HardTimeout, Shutdown
 from pillion.server.endings import describe_end
 from pillion.server.isolation import carried, records
 from pillion.server.isolation.bell import Bell
+from pillion.server.isolation.family import Family
 from pillion.server.isolation.frames import Frame, HasFileno, Kind, Line, wait_for
 from pillion.server.isolation.order import Errand
 
@@ -72,6 +73,7 @@ class Child:
         self.rss_bytes = 0
         self.end = ""
         self.refused = ""
+        self._family: Family | None = None
         self._busy = False
         self._retired = False
         self._condemned = False
@@ -95,12 +97,15 @@ class Child:
             text = frame.body.decode("utf-8", "replace")
             if frame.kind == Kind.BORN:
                 self.pid = int(text)
+                self._family = Family(self.pid)
             elif frame.kind == Kind.ENDED:
                 self.end = describe_end(int(text))
             elif frame.kind == Kind.REFUSED:
                 self.refused = text
         if self._leash.ended and not self.end:
             self.end = ZYGOTE_GONE
+            if self._family is not None:
+                self._family.kill()
 
     @property
     def is_idle(self) -> bool:
@@ -171,6 +176,8 @@ class Child:
             self._leash.queue(Kind.KILL)  # the end of file alone might be held up by a copy of ours, after a fork
         self.line.close()
         self._leash.close()
+        if self._family is not None:
+            self._family.close()
 
 
 class _Run:

@@ -28,11 +28,20 @@ def _pass_over(_number: int, _frame: FrameType | None) -> None:
 
 
 def die_with(parent_pid: int) -> None:
-    """Have the kernel kill this process when its parent ends, where it can (Linux)."""
+    """Have the kernel kill this process when its parent ends, where it can (Linux).
+
+    To the kernel, the parent is the thread that has started this process: see `outlive`.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
         if os.getppid() != parent_pid:  # it has ended before we said so
             os._exit(1)
+
+
+def outlive() -> None:
+    """Take `die_with` back."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(0))
 
 
 def be_first_to_go() -> None:

@@ -212,9 +212,13 @@ def be_nursery(control_fd: int) -> None:
     packed = _first_frame(control)
     boot = Boot.unpack(packed)
     parent = kin.Parent(boot.worker_pid)
+    # Nothing else would end an import that never ends. The thread of the worker that has started us waits for a child
+    # all the while; later on it may end, and the loop sees the end of the worker.
+    kin.die_with(boot.worker_pid)
     try:
         config = load(boot)
         kin.pass_signals_over()
+        kin.outlive()
         gc.collect()
         gc.freeze()  # so that no collection in a child writes to the memory it shares with us
     except BaseException as exc:  # noqa: BLE001 - whatever it is, those who want a child are told
