@@ -328,6 +328,8 @@ def test_a_zygote_outlives_the_thread_that_has_started_it(scene):
     zygote = scene.zygote_of(pid)
     scene.ledger.open("a", "b")
     assert result.wait() is None
+    task = Path(f"/proc/self/task/{result._thread.native_id}")
+    wait_until(lambda: not task.exists(), "the end of the thread, for the kernel as well")
     assert scene.begin("Hold", "b").wait() is None
     assert scene.pid_of("b") == pid
     assert lives(zygote)
