@@ -323,16 +323,16 @@ def test_what_the_children_of_a_killed_zygote_have_started_is_killed(scene):
 
 def test_a_zygote_outlives_the_thread_that_has_started_it(scene):
     scene = scene(APP)
-    result = scene.begin("Hold", "a")
-    pid = scene.pid_of("a")
-    zygote = scene.zygote_of(pid)
-    scene.ledger.open("a", "b")
-    assert result.wait() is None
-    task = Path(f"/proc/self/task/{result._thread.native_id}")
+    first = scene.begin("Hold", "a")
+    zygote = scene.zygote_of(scene.pid_of("a"))
+    scene.ledger.open("a")
+    assert first.wait() is None
+    task = Path(f"/proc/self/task/{first._thread.native_id}")
     wait_until(lambda: not task.exists(), "the end of the thread, for the kernel as well")
-    assert scene.begin("Hold", "b").wait() is None
-    assert scene.pid_of("b") == pid
-    assert lives(zygote)
+    both = [scene.begin("Hold", "b"), scene.begin("Hold", "c")]  # one in the child there is, and one that is born now
+    assert {scene.zygote_of(scene.pid_of("b")), scene.zygote_of(scene.pid_of("c"))} == {zygote}
+    scene.ledger.open("b", "c")
+    assert [each.wait() for each in both] == [None, None]
 
 
 def test_children_of_another_process_group_do_not_see_what_a_terminal_sends(scene):
