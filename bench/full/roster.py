@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / "bench" / ".venv-peers" / "bin"
 ARQ = ROOT / "bench" / ".venv-arq" / "bin"
-OURS = Path(sys.executable)
+OURS = ROOT / "bench" / ".venv-pillion" / "bin" / "python"
 PROCESS_A_JOB = "every slot is a process already"
 PROCESS_LIMIT = 20  # for those that need a process for each job at a time: a hundred would be gigabytes
 
