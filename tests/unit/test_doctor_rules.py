@@ -111,6 +111,19 @@ def test_the_server(name, redis, level):
         assert finding.why_it_matters
 
 
+def test_nobody_is_told_to_upgrade_the_server_that_an_extra_brought():
+    finding = find("version", facts(redis_version="6.2.14", version="6.2.14", is_bundled=True))
+    assert finding.level == "ok"
+    assert "Nothing has to be done" in finding.cure
+    assert "install redis-server 7 or newer" in finding.cure
+    assert "upgrade" not in finding.cure
+
+
+def test_an_old_server_of_this_machine_is_to_be_upgraded():
+    finding = find("version", facts(redis_version="6.2.14", version="6.2.14", is_bundled=False))
+    assert finding.cure == "Plan to upgrade to Redis 7 or newer."
+
+
 def test_every_failure_says_what_to_do():
     ill = facts(
         (),

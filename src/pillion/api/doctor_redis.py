@@ -13,6 +13,11 @@ LATENCY_WARN_S, LATENCY_FAIL_S = 0.005, 0.100
 WORKER_LATENCY_WARN_US = 50_000
 CLOCK_WARN_S, CLOCK_FAIL_S = 1.0, 5.0
 
+_BUNDLED = (
+    "Nothing has to be done: pillion[embedded] brought it, and it is fine for development. For a newer one, install "
+    "redis-server 7 or newer on this machine: Pillion takes it at its next start, with the data there is."
+)
+
 
 def version(facts: Facts) -> Finding:
     """Too old, old, or fine."""
@@ -26,9 +31,8 @@ def version(facts: Facts) -> Finding:
         why = "Workers fetch with BLMOVE, which it does not have: they will not start."
         return Finding("fail", "version", what, why, "Upgrade to Redis 7 or Valkey 8.")
     if numbers < RECOMMENDED:
-        return Finding(
-            "ok", "version", what, "It works, but gets no more fixes.", "Plan to upgrade to Redis 7 or newer."
-        )
+        cure = _BUNDLED if redis.is_bundled else "Plan to upgrade to Redis 7 or newer."
+        return Finding("ok", "version", what, "It works, but gets no more fixes.", cure)
     return Finding("ok", "version", what)
 
 

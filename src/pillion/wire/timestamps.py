@@ -73,7 +73,14 @@ def _number(value: object) -> float:
             number = math.inf
         if math.isfinite(number):
             return number
-    hint = " A date has no time of day: combine it into an aware datetime." if isinstance(value, date) else ""
     raise InvalidJob(
-        "at", f"at: expected seconds as a number, a timedelta or an aware datetime, got {shown(value)}.{hint}"
+        "at", f"at: expected seconds as a number, a timedelta or an aware datetime, got {shown(value)}.{_hint(value)}"
     )
+
+
+def _hint(value: object) -> str:
+    if isinstance(value, str):
+        return " Text is not read as a time: for five minutes from now write timedelta(minutes=5) or 300."
+    if isinstance(value, date):
+        return " A date has no time of day: combine it into an aware datetime."
+    return ""

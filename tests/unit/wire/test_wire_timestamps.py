@@ -66,6 +66,11 @@ def test_a_naive_datetime_is_refused_with_the_reason() -> None:
     assert caught.value.field == "at"
 
 
+def test_text_is_refused_with_what_to_write_instead() -> None:
+    with pytest.raises(InvalidJob, match=r"got '5m'\. Text is not read .*: .* timedelta\(minutes=5\) or 300"):
+        due_at("5m", NOW_S)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("value", [None, "60", True, math.nan, math.inf, 10**400, date(2027, 1, 1), [60]])
 def test_anything_else_is_refused(value: Any) -> None:
     with pytest.raises(InvalidJob, match="expected seconds as a number, a timedelta or an aware datetime"):
