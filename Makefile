@@ -73,7 +73,7 @@ $(RUN): $(VENV)/bin/python pyproject.toml
 bench/.venv-pillion/.installed: pyproject.toml
 	$(PYTHON) -m venv bench/.venv-pillion
 	bench/.venv-pillion/bin/python -m pip install -q -U pip
-	bench/.venv-pillion/bin/python -m pip install -q -e '.[title,uvloop]'
+	bench/.venv-pillion/bin/python -m pip install -q -e '.[title]'
 	@touch $@
 
 bench/.venv-peers/.installed: bench/peers/requirements.txt
