@@ -24,6 +24,7 @@ LOOKS: dict[str, tuple[Any, ...]] = {
     "preview": ("retries", "retry"),
     "preview_keys": ("retries", "kill", ("5.0|0123456789abcdef|0",)),
     "preview_queue": ("mail",),
+    "preview_queues": (["mail", "gone"],),
 }
 CALLS = sorted(name for name, value in vars(Looking).items() if isinstance(value, Described))
 

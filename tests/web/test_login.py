@@ -24,7 +24,7 @@ def basic(name, password):
 
 class TestFunctions:
     def test_auth_must_be_said(self):
-        with pytest.raises(TypeError, match="auth"):
+        with pytest.raises(ConfigError, match=r"auth: expected a function that says who.*returns User.*auth=None lets"):
             app()
 
     @pytest.mark.parametrize("auth", [True, "admin", {"ana": "secret"}])
@@ -65,14 +65,14 @@ class TestFunctions:
             return User("ana", "viewer")
 
         dash(auth=who).client("").get("/queues")
-        assert threads[0].startswith("pillion-web")
+        assert threads[0].startswith("pillion-web-auth")
 
     @pytest.mark.parametrize("answer", [True, 1, "admin", ("ana", "admin"), {}])
     def test_an_answer_that_says_no_role_lets_nobody_in(self, answer, dash, filled, caplog):
         response = dash(auth=lambda visitor: answer).client("").get("/queues")
         assert response.status_code == 500
         assert "User" not in response.text
-        assert "expected a function that returns a User or None" in caplog.text
+        assert "Expected a function of one Visitor" in caplog.text
 
     def test_one_that_raises_lets_nobody_in_and_shows_nothing(self, dash, filled, caplog):
         def who(visitor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,16 +11,17 @@ from starlette.types import Message, Receive, Scope, Send
 
 from pillion.api.fleet import Fleet
 from pillion.config import Config
-from pillion.web import draw
+from pillion.web import audit, draw
 from pillion.web.data.redaction import Redact
 from pillion.web.desk import Desk, WebFleet
-from pillion.web.errors import Refusal, needs_role, refusal_of
+from pillion.web.errors import Refusal, log, needs_role, refusal_of
 from pillion.web.extension import Extension
 from pillion.web.handlers.dispatch import Handlers, handle, handle_public
 from pillion.web.json_api.encode import PROBLEM_TYPE, problem
 from pillion.web.json_api.openapi import is_api
-from pillion.web.options import Options
+from pillion.web.options import NOT_SAID, Options
 from pillion.web.roles import Role, may
+from pillion.web.routes import Route
 from pillion.web.security.auth import Auth, User, identify
 from pillion.web.security.headers import secured
 from pillion.web.security.origin import host_name, is_known_host, why_foreign
@@ -29,7 +30,7 @@ from pillion.web.visit import Visit
 
 def app(
     *,
-    auth: Auth | None,
+    auth: Auth | None = NOT_SAID,
     read_only: bool = False,
     redact: Redact | None = None,
     arguments_for: Role = "viewer",
@@ -129,13 +130,14 @@ class Dashboard:
             route, names = desk.router.find(visit.method, visit.path)
         except Refusal:
             # A stranger learns nothing, not even that.
-            await identify(desk.options.auth, visit.visitor, desk.threads)
+            users.append(await identify(desk.options.auth, visit.visitor, desk.auth_threads))
             raise
         if route.role is None:
             return handle_public(desk, visit, route, names)
-        user = await identify(desk.options.auth, visit.visitor, desk.threads)
+        user = await identify(desk.options.auth, visit.visitor, desk.auth_threads)
         users.append(user)
         if not may(user.role, route.role):
+            await desk.threads.run(_note_refused, desk, visit, user, route, names)
             raise needs_role(route.role, user.role)
         return await handle(desk, self._handlers, visit, user, route, names)
 
@@ -149,7 +151,22 @@ def _check_where_from(visit: Visit, options: Options) -> None:
         raise Refusal("forbidden", detail)
     reason = why_foreign(visit.method, visit.headers, options.public_origin)
     if reason is not None:
+        log.warning("Refused %s %s from %s: %s", visit.method, visit.path[:200], visit.address, reason)
         raise Refusal("forbidden", reason)
+
+
+def _note_refused(desk: Desk, visit: Visit, user: User, route: Route, names: Mapping[str, str]) -> None:
+    """Write down that somebody tried what is not for them; not more often than the log can bear."""
+    if desk.refusals.allows(user.name):
+        entry = audit.Entry(
+            who=user.name,
+            role=user.role,
+            action=route.name.removeprefix("api_"),
+            target=", ".join(names.values()),
+            result="forbidden",
+            address=visit.address,
+        )
+        audit.write(desk.fleet, entry)
 
 
 def _secured_send(send: Send, *, with_body: bool) -> Send:

@@ -19,20 +19,22 @@ _LONGEST = 500
 class Entry:
     """One action. `who` with `role`, from `address`; `action` is the name of the route, `target` what it was done to.
 
-    `filter` is the search that chose the jobs; `count` how many it was done to; `result` is "done", "nothing",
-    "partly", "refused", or "failed: " with the class of the error. `undo_id` puts it back. What is done to many has
-    two entries: "started", with the count that was confirmed, and at its end "done" or "stopped".
+    `filter` is the search that chose the jobs, `jids` are those that were ticked, the first 20 of them; `count` how
+    many it was done to; `result` is "done", "nothing", "partly", "refused", "forbidden" (the role was too low), or
+    "failed: " with the class of the error. `undo_id` puts it back. What is done to many has two entries: "started",
+    with the count that was confirmed, and at its end "done" or "stopped".
     """
 
     who: str
     role: str
     action: str
     target: str
-    filter: str
-    count: int
     result: str
     address: str
-    undo_id: str
+    filter: str = ""
+    jids: str = ""
+    count: int = 0
+    undo_id: str = ""
 
     def fields(self) -> Mapping[str, str]:
         """As texts, without those that are empty."""

@@ -20,7 +20,7 @@ from pillion.web.routes import ROUTES, Route
 from pillion.web.security.limits import RateLimit
 from pillion.web.security.token_link import TokenLink
 from pillion.web.templating import Templates
-from pillion.web.threads import SIZE, Threads
+from pillion.web.threads import AUTH_SIZE, SIZE, Threads
 
 # Short, so that a page says soon that Redis is away; workers have their own connections and timeouts.
 TIMEOUT_S: Final = 2.0
@@ -62,7 +62,11 @@ class WebFleet(Fleet):
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Desk:
-    """What all requests share."""
+    """What all requests share.
+
+    `auth_threads` are for the application's `auth` alone: one that waits for something holds up no page of those who
+    are in. `limit` counts removals, `refusals` what the audit log has of those who may not.
+    """
 
     options: Options
     router: Router
@@ -70,9 +74,11 @@ class Desk:
     assets: Assets
     locales: Locales
     threads: Threads
+    auth_threads: Threads
     fleet: Fleet
     data: Data
     limit: RateLimit
+    refusals: RateLimit
 
     @classmethod
     def build(cls, options: Options) -> Desk:
@@ -87,7 +93,9 @@ class Desk:
             assets=Assets.load([assets.FOLDER, *(other.assets for other in others if other.assets is not None)]),
             locales=Locales.load(),
             threads=Threads(),
+            auth_threads=Threads(AUTH_SIZE, "pillion-web-auth"),
             fleet=fleet,
             data=Data(fleet, redact=options.redact),
             limit=RateLimit(),
+            refusals=RateLimit(),
         )

@@ -13,10 +13,12 @@ from pillion.errors import ConfigError
 from pillion.web.data.redaction import Redact
 from pillion.web.extension import Extension
 from pillion.web.roles import Role
-from pillion.web.security.auth import Auth
+from pillion.web.security.auth import EXPECTED, Auth, takes_a_visitor
 from pillion.web.security.origin import LOOPBACK, host_name
 from pillion.web.security.token_link import TokenLink
 
+# Where nobody said who may come in. Not None, which lets everybody in.
+NOT_SAID: Final[Any] = object()
 _LONGEST_TITLE: Final = 60
 
 
@@ -37,7 +39,7 @@ class Options:
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        _check_callable("auth", self.auth, "a function of a Visitor that returns a User or None, or None for everybody")
+        _check_auth(self.auth)
         _check_callable("redact", self.redact, "a function of (job, field, value), or None")
         if self.arguments_for not in get_args(Role):
             raise ConfigError("arguments_for", f"one of {', '.join(get_args(Role))}", self.arguments_for)
@@ -59,6 +61,15 @@ class Options:
         if self.hosts is not None:
             return frozenset(map(host_name, self.hosts))
         return LOOPBACK if self.auth is None or isinstance(self.auth, TokenLink) else None
+
+
+def _check_auth(auth: Any) -> None:
+    if auth is NOT_SAID:
+        hint = f"{EXPECTED} auth=None lets everybody in, on this machine."
+        raise ConfigError("auth", "a function that says who may come in", "nothing", hint)
+    _check_callable("auth", auth, "a function of a Visitor that returns a User or None, or None for everybody")
+    if auth is not None and not takes_a_visitor(auth):
+        raise ConfigError("auth", "a function that can be called with one Visitor", repr(auth), EXPECTED)
 
 
 def _check_callable(option: str, given: Any, expected: str) -> None:

@@ -15,13 +15,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SIZE: Final = 8
+AUTH_SIZE: Final = 4
 
 
 class Threads:
     """A small pool, made when it is first used and again in a child after a fork (gunicorn's --preload)."""
 
-    def __init__(self, size: int = SIZE) -> None:
-        self._size = size
+    def __init__(self, size: int = SIZE, name: str = "pillion-web") -> None:
+        self._size, self._name = size, name
         self._lock = threading.Lock()
         self._pid = 0
         self._executor: ThreadPoolExecutor | None = None
@@ -41,7 +42,7 @@ class Threads:
         with self._lock:
             if self._executor is None or self._pid != os.getpid():
                 self._pid = os.getpid()
-                self._executor = ThreadPoolExecutor(self._size, thread_name_prefix="pillion-web")
+                self._executor = ThreadPoolExecutor(self._size, thread_name_prefix=self._name)
             return self._executor
 
 

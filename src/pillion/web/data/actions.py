@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from pillion.api import bulk as api
 from pillion.api import undo as api_undo
 from pillion.api.plan import Plan, ask, ask_all
 from pillion.api.processes import ProcessSet
+from pillion.api.record import JobData
 from pillion.api.undo import DEFAULT_UNDO_S, NothingToUndo, Undo, new_bin
 from pillion.errors import ConfigError
 from pillion.storage.ops import inspect, pause, queues, web
@@ -24,6 +26,7 @@ from pillion.web.data.texts import short
 from pillion.wire import keys as wire_keys
 
 MOST_KEYS: Final = 500
+_MOST_JIDS: Final = 20
 _NAMES: Final = {"TSTP": "quiet", "TERM": "stop", "TTIN": "dump"}
 
 
@@ -40,7 +43,7 @@ def act_on_set(source: Source, set_name: SetName, action: str, keys: Iterable[st
     if chosen:
         yield from _action(source, set_name, action, by_s).carry_out(chosen, result)
     source.cache.clear()
-    return outcome(action, set_name, result)
+    return outcome(action, set_name, result, _jids(one.member for one in chosen))
 
 
 def ask_chosen(set_name: SetName, wanted: Sequence[RowKey]) -> Plan[list[Scored]]:
@@ -83,7 +86,7 @@ def delete_listed(source: Source, name: str, keys: Iterable[str]) -> Plan[Outcom
     source.cache.clear()
     done = api_undo.removed(bin_, moved)
     result = api.Result(len(wanted), moved, len(wanted) - moved, undo_id=done.undo_id, expires_at=done.expires_at)
-    return outcome("delete", name, result)
+    return outcome("delete", name, result, _jids(payload for _, payload in found))
 
 
 def ask_listed(name: str, wanted: Sequence[RowKey]) -> Plan[tuple[int, list[tuple[RowKey, bytes]]]]:
@@ -166,7 +169,7 @@ def restore(source: Source, undo_id: str) -> Plan[Outcome]:
 # -- what came of it ---------------------------------------------------------------------------------------
 
 
-def outcome(action: str, target: str, result: api.Result) -> Outcome:
+def outcome(action: str, target: str, result: api.Result, jids: tuple[str, ...] = ()) -> Outcome:
     """A result, as it is told."""
     if result.moved:
         code = "partly" if result.gone or result.refused else "done"
@@ -182,7 +185,13 @@ def outcome(action: str, target: str, result: api.Result) -> Outcome:
         undo_id=result.undo_id or "",
         undo_until=result.expires_at,
         reasons=tuple(short(why, 300) for why in result.reasons),
+        jids=jids,
     )
+
+
+def _jids(payloads: Iterable[bytes]) -> tuple[str, ...]:
+    """Which jobs were meant, for the audit log: the first of them."""
+    return tuple(short(JobData(payload).jid, 60) for payload in islice(payloads, _MOST_JIDS))
 
 
 def _names(names: Sequence[str]) -> str:

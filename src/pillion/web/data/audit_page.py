@@ -19,18 +19,19 @@ from pillion.wire import keys
 MOST_ROWS: Final = 500
 # So many entries are read to find those of one person.
 _SEARCHED: Final = 2_000
+_MOST_JIDS: Final = 20
 _ID: Final = re.compile(r"(\d{1,15})-\d{1,10}")
 
 
 def audit(source: Source, cursor: str, count: int, who: str) -> Plan[AuditPage]:
-    """Entries, newest first, from a cursor on; those in which `who` occurs as actor, action or target."""
+    """Entries, newest first, from a cursor on; those in which `who` occurs as actor, action, target or jid."""
     count, text = max(1, min(count, MOST_ROWS)), who.strip()
     behind = cursor if _ID.fullmatch(cursor) else ""
     overview, (found, total) = yield from together([source.overview(), _ask(behind, _SEARCHED if text else count + 1)])
     if isinstance(found, RedisError):
         return AuditPage(overview.frame([refused(keys.AUDIT, found)]), (), 0, query=text)
     rows = [read_entry(entry_id, fields) for entry_id, fields in found]
-    fitting = [row for row in rows if text in row.actor or text in row.action or text in row.target]
+    fitting = [row for row in rows if text in row.actor or text in row.action or text in row.target or text in row.jids]
     return AuditPage(overview.frame(), tuple(fitting[:count]), total, _next(rows, fitting, count, text), text)
 
 
@@ -62,4 +63,5 @@ def read_entry(entry_id: str, fields: Mapping[str, str]) -> AuditRow:
         result=short(fields.get("result", "")),
         address=short(fields.get("address", ""), 80),
         undo_id=short(fields.get("undo_id", ""), 40),
+        jids=tuple(short(jid, 60) for jid in fields.get("jids", "").split(",") if jid)[:_MOST_JIDS],
     )

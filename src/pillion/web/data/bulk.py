@@ -242,4 +242,3 @@ def _was_there(job: Visible, set_name: SetName, cutoff_at: float) -> bool:
 def _compare(counted: Counted, expected: int | None) -> None:
     if expected is not None and abs(counted.count - expected) > max(_FEW, _SHARE * expected):
         raise CountChanged(expected, counted.count)
-

@@ -68,7 +68,7 @@ def _ask_log(asked: JobAsk) -> Plan[tuple[AuditRow, ...]]:
     if isinstance(found, RedisError) or asked.jid == NO_JID:
         return ()
     rows = (read_entry(entry_id, fields) for entry_id, fields in found)
-    return tuple(row for row in rows if asked.jid in row.target or asked.jid in row.words)
+    return tuple(row for row in rows if asked.jid in row.target or asked.jid in row.words or asked.jid in row.jids)
 
 
 def _ask_groups(source: Source, asked: JobAsk) -> Plan[RawGroups | None]:

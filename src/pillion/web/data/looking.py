@@ -241,3 +241,8 @@ class Looking:
     def preview_queue(self, name: str, *, redact: Redact | None = None) -> Plan[BulkPreview]:
         """How many jobs a queue has, and a few of them, before it is cleared."""
         return (yield from previews.of_queue(self._source, name, self._redact(redact)))
+
+    @call(*LOOK, cost="O(Q), Q = queues")
+    def preview_queues(self, names: Sequence[str], *, redact: Redact | None = None) -> Plan[BulkPreview]:
+        """The same of several queues."""
+        return (yield from previews.of_queues(self._source, names, self._redact(redact)))

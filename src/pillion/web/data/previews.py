@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from pillion.api.plan import Plan, ask
+from pillion.api.plan import Plan, ask_all
 from pillion.api.record import JobData
 from pillion.storage.ops import web
-from pillion.web.data.actions import ask_chosen, ask_listed, read_keys
+from pillion.web.data.actions import MOST_KEYS, ask_chosen, ask_listed, read_keys
 from pillion.web.data.bulk import checked_action, filter_of
 from pillion.web.data.counting import SAMPLES, ask_count
 from pillion.web.data.finding import Hit, visible_of
@@ -64,9 +64,17 @@ def of_keys(source: Source, target: str, action: str, keys: Iterable[str], redac
 
 def of_queue(source: Source, name: str, redact: Redact) -> Plan[BulkPreview]:
     """Of a whole queue: as it is when it is cleared, so that there is no cutoff."""
-    look = yield from ask(web.look([wire_keys.queue(name)], "asc", count=SAMPLES, most=SAMPLES))
-    samples = tuple(Hit(seen, visible_of(seen, redact)).row("asc") for seen in look.entries)
-    return replace(_preview(source, None, "clear", look.total, samples), cutoff_at=None)
+    return (yield from of_queues(source, [name], redact))
+
+
+def of_queues(source: Source, names: Sequence[str], redact: Redact) -> Plan[BulkPreview]:
+    """The same of several queues: samples of the first ones that have jobs."""
+    looks: list[web.Look] = yield from ask_all(
+        [web.look([wire_keys.queue(name)], "asc", count=SAMPLES, most=SAMPLES) for name in names[:MOST_KEYS]]
+    )
+    first = [seen for look in looks for seen in list(look.entries)[: max(1, SAMPLES // len(looks))]]
+    samples = tuple(Hit(seen, visible_of(seen, redact)).row("asc") for seen in first[:SAMPLES])
+    return replace(_preview(source, None, "clear", sum(look.total for look in looks), samples), cutoff_at=None)
 
 
 def _preview(

@@ -91,7 +91,8 @@ def _carry_out(wish: Wish) -> Response:
         _note(wish, "failed: CountChanged")
         return _changed(wish, error)
     except Exception as error:
-        _note(wish, f"failed: {type(error).__name__}")
+        is_role = isinstance(error, Refusal) and error.kind == "forbidden"
+        _note(wish, "forbidden" if is_role else f"failed: {type(error).__name__}")
         raise
     return _started(wish, done) if isinstance(done, BulkReport) else _done(wish, done)
 
@@ -151,7 +152,7 @@ def _problem(refusal: Refusal, **facts: object) -> Response:
 
 
 def _done(wish: Wish, done: Outcome) -> Response:
-    _note(wish, done.code, count=done.moved, target=done.target, undo_id=done.undo_id)
+    _note(wish, done.code, count=done.moved, target=done.target, undo_id=done.undo_id, jids=",".join(done.jids))
     if wish.is_api:
         return Response(to_json(done), media_type=JSON_TYPE)
     note = Note(CODES.get(done.code, "failed"), wish.action, done.moved, done.target, done.undo_id)
@@ -184,13 +185,14 @@ def _go_on(wish: Wish, bulk_id: str) -> None:
         _note(wish, report.state, count=report.moved, target=report.set_name, undo_id=report.undo_id)
 
 
-def _note(wish: Wish, result: str, *, count: int = 0, target: str = "", undo_id: str = "") -> None:
+def _note(wish: Wish, result: str, *, count: int = 0, target: str = "", undo_id: str = "", jids: str = "") -> None:
     entry = audit.Entry(
         who=wish.user.name,
         role=wish.user.role,
         action=wish.action,
         target=target or ", ".join(wish.ask.names.values()) or ", ".join(wish.given.get("queue", ())),
         filter=str(wish.ask.values.get("q", "")),
+        jids=jids,
         count=count,
         result=result,
         address=wish.visit.address,

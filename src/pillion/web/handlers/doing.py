@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Final
 
 from pillion.api.processes import ProcessSet
-from pillion.api.stats import Stats
 from pillion.api.undo import DEFAULT_UNDO_S
 from pillion.web.ask import Ask, Look
 from pillion.web.confirm import Preview
@@ -113,9 +112,9 @@ def _queue_rows(ask: Ask) -> Preview:
 
 
 def _queues(ask: Ask) -> Preview:
-    sizes = Stats(fleet=ask.fleet).queues()
-    known = [name for name in ask["queue"] if name in sizes]
-    return Preview(target=", ".join(known), count=sum(sizes[name] for name in known), undo_s=DEFAULT_UNDO_S)
+    names = tuple(dict.fromkeys(ask["queue"]))
+    found = ask.data.preview_queues(names, redact=ask.redact)
+    return Preview.of(found, target=", ".join(names), undo_s=DEFAULT_UNDO_S)
 
 
 def _process(ask: Ask) -> Preview:

@@ -13,6 +13,7 @@ import base64
 import hashlib
 import hmac
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast, get_args
@@ -20,11 +21,18 @@ from typing import Any, Final, cast, get_args
 from starlette.requests import cookie_parser
 
 from pillion.errors import ConfigError
-from pillion.web.errors import Refusal
+from pillion.web.errors import Refusal, TooManyAttempts
 from pillion.web.roles import Role
 from pillion.web.security.backoff import Backoff
 from pillion.web.threads import Threads
 
+log = logging.getLogger("pillion.web")
+
+# For errors and logs: what a function given as `auth` has to be.
+EXPECTED: Final = (
+    "Expected a function of one Visitor (method, path, headers, cookies, address, scope, environ) that returns "
+    'User(name, "viewer", "operator" or "admin"), or None for a stranger; it may be async.'
+)
 _LONGEST_NAME: Final = 200
 _LEAST_TOKEN: Final = 20
 
@@ -84,21 +92,54 @@ def cookies_of(header: str) -> dict[str, str]:
 async def identify(auth: Auth | None, visitor: Visitor, threads: Threads) -> User:
     """Who it is. A function that is not async is called in a thread, as it may ask a database.
 
-    Raises Refusal if nobody, with the challenge that `auth` has as an attribute, such as basic_auth's. Raises
-    ConfigError if it answers something else than a User or None: True would say nothing of the role.
+    Raises Refusal if nobody, with the challenge that `auth` has as an attribute, such as basic_auth's. If it raises,
+    or answers something else than a User or None (True would say nothing of the role), that is a Refusal too, which
+    says nothing; the log says what was expected. TooManyAttempts goes through.
     """
     if auth is None:
         return EVERYBODY
-    asks_loop = inspect.iscoroutinefunction(auth) or inspect.iscoroutinefunction(getattr(auth, "__call__", None))  # noqa: B004
-    answer: object = auth(visitor) if asks_loop else await threads.run(auth, visitor)
-    if inspect.isawaitable(answer):
-        answer = await answer
+    try:
+        answer = await _answer(auth, visitor, threads)
+    except (Refusal, TooManyAttempts):
+        raise
+    except Exception as error:
+        log.exception("auth: %s raised %s on %s. %s", _name(auth), type(error).__name__, visitor.path[:100], EXPECTED)
+        raise _broken() from error
     if isinstance(answer, User):
         return answer
     if answer is None or answer is False:
         raise _unknown(auth)
     # Only its type: it may be an account with a password in it.
-    raise TypeError(f"auth: expected a function that returns a User or None, got {type(answer).__name__}")
+    log.error("auth: %s returned a value of type %s. %s", _name(auth), type(answer).__name__, EXPECTED)
+    raise _broken()
+
+
+async def _answer(auth: Auth, visitor: Visitor, threads: Threads) -> object:
+    asks_loop = inspect.iscoroutinefunction(auth) or inspect.iscoroutinefunction(getattr(auth, "__call__", None))  # noqa: B004
+    answer: object = auth(visitor) if asks_loop else await threads.run(auth, visitor)
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+def takes_a_visitor(auth: Auth) -> bool:
+    """Whether it can be called with one argument, as far as that can be known before it is."""
+    try:
+        signature = inspect.signature(auth)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
+
+
+def _name(auth: Auth) -> str:
+    named = auth if hasattr(auth, "__qualname__") else type(auth)
+    return f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', '?')}"
+
+
+def _broken() -> Refusal:
+    return Refusal("broken", "The function that says who you are has failed. The log of this process says how.")
 
 
 def _unknown(auth: Auth) -> Refusal:

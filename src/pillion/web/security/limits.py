@@ -23,15 +23,28 @@ def wait_s(times_s: deque[float], now_s: float, most: int = PER_MINUTE) -> float
 
 
 class RateLimit:
-    """Destructive actions of the last minute, by who did them. Of this process only. `clock` only grows, seconds."""
+    """What somebody did in the last minute, such as removals. Of this process only. `clock` only grows, seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, most: int = PER_MINUTE) -> None:
         self._clock, self._most = clock, most
         self._lock = threading.Lock()
         self._by_name: dict[str, deque[float]] = {}
 
+    def allows(self, who: str) -> bool:
+        """Count one; False if there were too many in the last minute."""
+        return self._count(who) <= 0
+
     def take(self, who: str) -> None:
         """Count one. Raises Refusal if there were ten in the last minute."""
+        left_s = self._count(who)
+        if left_s > 0:
+            detail = (
+                f"{self._most} removals in a minute are the most for one person. For many jobs, use a filter and one "
+                f"action on all of them. Try again in {left_s:.0f} s."
+            )
+            raise Refusal("too_many", detail, (("retry-after", str(int(left_s) + 1)),))
+
+    def _count(self, who: str) -> float:
         with self._lock:
             now_s = self._clock()
             times_s = self._by_name.setdefault(who, deque())
@@ -40,9 +53,4 @@ class RateLimit:
                 times_s.append(now_s)
             while len(self._by_name) > _MOST_NAMES:
                 del self._by_name[next(iter(self._by_name))]
-        if left_s > 0:
-            detail = (
-                f"{self._most} removals in a minute are the most for one person. For many jobs, use a filter and one "
-                f"action on all of them. Try again in {left_s:.0f} s."
-            )
-            raise Refusal("too_many", detail, (("retry-after", str(int(left_s) + 1)),))
+        return left_s

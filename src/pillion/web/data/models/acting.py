@@ -106,7 +106,8 @@ class Outcome:
     """What an action did, for the message after it. `code` is "done", "nothing", "partly" or "refused".
 
     `action` as it was asked for; `moved` jobs or things it was done to, `gone` no longer there, `refused` left
-    alone. `undo_id` if it can be put back, until `undo_until` (epoch s). `reasons` in English.
+    alone. `undo_id` if it can be put back, until `undo_until` (epoch s). `reasons` in English. `jids` are the jobs
+    that were ticked and still there, up to 20 of them.
     """
 
     code: str
@@ -118,3 +119,4 @@ class Outcome:
     undo_id: str = ""
     undo_until: float | None = None
     reasons: tuple[str, ...] = ()
+    jids: tuple[str, ...] = ()

@@ -323,7 +323,8 @@ class ClassMetricsPage:
 class AuditRow:
     """Who did what.
 
-    `count` is how many jobs it concerned; `result` "done", "refused" or words. `entry_id` is of the stream.
+    `count` is how many jobs it concerned, `jids` are some of them, where they were ticked; `result` "done", "refused"
+    or words. `entry_id` is of the stream.
     """
 
     entry_id: str
@@ -337,6 +338,7 @@ class AuditRow:
     result: str = ""
     address: str = ""
     undo_id: str = ""
+    jids: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)
