@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 from shop_photos import photograph
 
-# Which database the shop has is nothing to a browser: the drills run on both.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+# What the pages look like and do by themselves is the same on any database: the rest runs on both.
+looks = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def fill(page, *, product="Flux Capacitor", quantity="1", email="pat@example.com", address="1 Main Street"):
@@ -34,6 +34,7 @@ def test_an_order_from_the_form_to_the_last_id(shop, visit):
         expect(page.locator(f"[data-step={step}] [data-state=done]")).to_be_visible()
 
 
+@looks
 def test_the_total_follows_what_is_chosen(shop, visit):
     page = visit(f"{shop.url}/orders/new")
     total = page.locator("[data-total]")
@@ -44,6 +45,7 @@ def test_the_total_follows_what_is_chosen(shop, visit):
     expect(total).to_have_text("$2,297.97")
 
 
+@looks
 def test_what_is_wrong_stands_above_the_form_with_what_was_typed(shop, visit):
     page = visit(f"{shop.url}/orders/new")
     fill(page, product="Self-sealing Stembolt", quantity="5", address="")
@@ -54,6 +56,7 @@ def test_what_is_wrong_stands_above_the_form_with_what_was_typed(shop, visit):
     expect(page.locator("[data-total]")).to_have_text("$28,390.00")
 
 
+@looks
 def test_a_service_is_made_to_crash_and_is_marked_as_updated(shop, visit):
     page = visit(shop.url)
     payments = page.locator("[data-service=payments]")
@@ -69,6 +72,7 @@ def test_a_service_is_made_to_crash_and_is_marked_as_updated(shop, visit):
     photograph(page, "welcome-after-update")
 
 
+@looks
 def test_the_services_show_what_they_did(shop, visit):
     shop.start_worker()
     shop.wait_complete(shop.pages.place_order())

@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 from shop_photos import photograph
-from shop_process import BUG, LATER, NO_BUG, SOON
-
-# Which database the shop has is nothing to a browser: the drills run on both.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from shop_process import LATER, SOON
 
 
 @pytest.fixture
@@ -34,12 +31,12 @@ def test_d1_three_more_jobs_are_processed(shop, visit):
 
 
 def test_d2_a_failed_job_shows_its_error_and_a_click_on_retry_runs_it(shop, row):
-    shop.edit("shop/jobs.py", NO_BUG, BUG)
+    shop.add_bug()
     worker = shop.start_worker("-r", LATER)
     order = shop.pages.place_order()
     shop.wait(lambda: shop.retries.size() == 1, "a job that waits for its retry")
     assert worker.stop() == 0
-    shop.edit("shop/jobs.py", BUG, NO_BUG)
+    shop.mend_bug()
     shop.start_worker()
     page, failed = row("/retries?view=list", "shop.jobs.CompleteOrderJob")
     expect(failed).to_contain_text("RuntimeError")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from shop_process import BUG, FINAL, LATER, NO_BUG, SOON
+from shop_process import FINAL, LATER, SOON
 
 
 class TestD2PermanentFailure:
     def test_each_attempt_is_told_and_a_click_on_retry_after_the_fix_completes_the_order(self, shop):
-        shop.edit("shop/jobs.py", NO_BUG, BUG)
+        shop.add_bug()
         worker = shop.start_worker("-r", LATER)
         order = shop.pages.place_order()
         shop.wait(lambda: shop.retries.size() == 1, "a job that waits for its retry")
@@ -25,7 +25,7 @@ class TestD2PermanentFailure:
         assert {row["Exception Message"] for row in shop.pages.rows("error-catcher")} == {"a bug"}
 
         assert worker.stop() == 0
-        shop.edit("shop/jobs.py", BUG, NO_BUG)
+        shop.mend_bug()
         shop.start_worker()
         [failed] = shop.retries
         failed.retry()

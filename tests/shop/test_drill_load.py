@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from pillion.api import Metrics
 
 ORDERS = 60
@@ -14,6 +18,7 @@ class TestD10Load:
         assert "orders placed" in output
         assert "orders settled" in output
         assert "100%" in output
+        assert output.endswith(f"{ORDERS} orders: {ORDERS} charges, {ORDERS} emails, {ORDERS} requests\n")
         for service in ("payments", "email", "fulfillment"):
             assert len(shop.pages.rows(service)) == ORDERS, service
         assert worker.stop() == 0, "and what it has counted is written"
@@ -23,6 +28,18 @@ class TestD10Load:
             "shop.jobs.SendOrderNotificationEmailJob": ORDERS,
             "shop.jobs.RequestOrderFulfillmentJob": ORDERS,
         }
+
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    def test_a_command_shows_how_long_pages_take_while_payments_are_slow(self, shop):
+        """It shows a figure; whether that is good is for people to say, as it is that of the machine."""
+        shop.start_worker()
+        output = shop.command("page-times", "--orders", "3", "--sleep", "3600").stdout
+        assert [shop.pages.order(number).states["payment"] for number in (2, 3, 4)] == ["in-progress"] * 3
+        assert output.startswith("3 orders, one after the other, while payments take 3600 s to answer\n")
+        times = re.findall(r"^(.+):  p50 (\d+) ms  p99 (\d+) ms  slowest (\d+) ms$", output, re.MULTILINE)
+        assert [name for name, *_ in times] == ["the form is sent", "the order's page"]
+        for _, p50, p99, slowest in times:
+            assert 0 < int(p50) <= int(p99) == int(slowest)
 
     def test_pauses_are_asked_for_by_a_variable(self, shop):
         """The slow mode of the book. The job has begun, and does nothing yet."""

@@ -92,6 +92,18 @@ class TestD11NoWorker:
         assert shop.command("check").stdout == ""
         assert shop.pages.rows("error-catcher") == []
 
+    def test_an_order_is_taken_while_redis_is_away_and_completed_in_the_night(self, open_shop, own_redis):
+        """A customer who sees an error orders again, and pays twice."""
+        shop = open_shop(REDIS_URL=own_redis.url)
+        own_redis.kill()
+        order = shop.pages.place_order()
+        assert shop.pages.order(order).states == PENDING
+        own_redis.start()
+        shop.sql("UPDATE orders SET created_at = :long_ago", long_ago="2020-01-01 00:00:00")
+        shop.start_worker()
+        shop.command("nightly")
+        shop.wait_complete(order)
+
     def test_orders_that_nobody_completed_are_completed_in_the_night(self, shop, raw):
         """The web process died between storing the order and pushing its job."""
         order = shop.pages.place_order()

@@ -4,7 +4,7 @@ SHOP_KILLS names a folder. In it, `kills.json` says for each order before which 
 happens once and leaves a file `killed-ORDER`. Without `kills.json` nobody dies, and `spots.txt` gets the lines that
 were run.
 
-    {"7": "SendOrderNotificationEmailJob.perform:62:line"}
+    {"7": "confirm:68:line"}
 
 A spot is what the tracer of Python tells: a line that is about to run, or the return of a function, which is the
 moment after its last line and before the worker notes that the job is done.
@@ -20,20 +20,28 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(os.environ["SHOP_KILLS"])
-JOBS = "/shop/jobs.py"
+JOBS = ("/shop/jobs.py", "/shop/order_steps.py")
 KILLS: dict[str, str] = json.loads((FOLDER / "kills.json").read_text()) if (FOLDER / "kills.json").exists() else {}
 
 
 def trace(frame: Any, event: str, arg: Any) -> Any:
-    """For each call: look at the lines of those in jobs.py that work for an order."""
-    is_ours = frame.f_code.co_filename.endswith(JOBS) and "order_id" in frame.f_locals
+    """For each call: look at the lines of those in the jobs and their steps that work for an order."""
+    is_ours = frame.f_code.co_filename.endswith(JOBS) and order_of(frame) is not None
     return look if is_ours else None
+
+
+def order_of(frame: Any) -> str | None:
+    """The number of the order that a function works for: its `order_id`, or that of its `order`."""
+    names = frame.f_locals
+    if "order_id" in names:
+        return str(names["order_id"])
+    return str(names["order"].id) if "order" in names else None
 
 
 def look(frame: Any, event: str, arg: Any) -> Any:
     if event in ("line", "return"):
         spot = f"{frame.f_code.co_qualname}:{frame.f_lineno}:{event}"
-        order = str(frame.f_locals["order_id"])
+        order = order_of(frame)
         if not KILLS:
             note("spots.txt", spot)
         elif KILLS.get(order) == spot and not (FOLDER / f"killed-{order}").exists():

@@ -28,9 +28,9 @@ from pillion.config import Config
 EXAMPLE = Path(__file__).parents[2] / "examples" / "order_shop"
 FINAL = ""
 
-# A mistake in the code of a job, and the code without it: for `Shop.edit("shop/jobs.py", NO_BUG, BUG)`.
-NO_BUG = "        outcome = services.payments()"
-BUG = f'        raise RuntimeError("a bug")\n{NO_BUG}'
+# The mistake that `Shop.add_bug` makes, and the code without it.
+NO_BUG = "    outcome = services.payments()"
+BUG = f'    raise RuntimeError("a bug")\n{NO_BUG}'
 
 # Modules for `pillion run -r`. Retries that come at once, or not before the test is over:
 SOON = "retry_soon"
@@ -38,7 +38,7 @@ LATER = "retry_later"
 RETRIES = """
 import pillion.server.retry
 
-pillion.server.retry.BASE_DELAY_S = {delay_s}
+pillion.server.retry.backoff_s = lambda count: {delay_s}
 pillion.server.retry.JITTER_STEP_S = 1
 """
 
@@ -175,11 +175,18 @@ class Shop:
 
     # -- what a test changes -----------------------------------------------------------------------
 
-    def edit(self, file: str, old: str, new: str) -> None:
-        """Change a line of the shop's code."""
-        path = self.folder / file
+    def add_bug(self) -> None:
+        """Whoever takes the money raises a RuntimeError "a bug", in workers that start from now on."""
+        self._edit(NO_BUG, BUG)
+
+    def mend_bug(self) -> None:
+        """The code is as before, for workers that start from now on."""
+        self._edit(BUG, NO_BUG)
+
+    def _edit(self, old: str, new: str) -> None:
+        path = self.folder / "shop" / "order_steps.py"
         source = path.read_text()
-        assert source.count(old) == 1, f"{source.count(old)} times {old!r} in {file}"
+        assert source.count(old) == 1, f"{source.count(old)} times {old!r} in {path.name}"
         path.write_text(source.replace(old, new))
 
     def sql(self, statement: str, **values: Any) -> list[Any]:

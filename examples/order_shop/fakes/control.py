@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from typing import Any
 
@@ -60,9 +61,10 @@ def seconds_to_sleep(header: str) -> float:
     if header == "true":
         return random.uniform(*SLOW_S)
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
     except ValueError:
         return 0.0
+    return seconds if 0 < seconds < math.inf else 0.0
 
 
 async def _nowhere(_message: Any) -> None:

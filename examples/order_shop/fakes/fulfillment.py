@@ -34,9 +34,9 @@ class Fulfillment(FakeService):
     async def request(self, request: Request) -> JSONResponse:
         """Ask for delivery."""
         body = await json_object(request)
-        if not str(body.get("address") or "").strip():
-            return JSONResponse({"status": "rejected", "error": "Missing address"}, status_code=422)
         row = self._requested_before(idempotency_key(body))
+        if row is None and not str(body.get("address") or "").strip():
+            return JSONResponse({"status": "rejected", "error": "Missing address"}, status_code=422)
         if row is None:
             row = {name: body.get(name) for name in ("customer_id", "address", "product_id", "quantity", "metadata")}
             row |= {"status": "accepted", "request_id": f"fr_{secrets.token_hex(4)}"}
@@ -44,5 +44,5 @@ class Fulfillment(FakeService):
         return JSONResponse({"status": "accepted", "request_id": row["request_id"]}, status_code=202)
 
     def _requested_before(self, key: str | None) -> dict[str, object] | None:
-        """The request of this key."""
+        """The request of this key, whatever is asked for now."""
         return next((row for row in self.rows if key is not None and idempotency_key(row) == key), None)

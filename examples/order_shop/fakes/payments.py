@@ -36,17 +36,17 @@ class Payments(FakeService):
     async def charge(self, request: Request) -> JSONResponse:
         """Take money."""
         body = await json_object(request)
-        if body.get("amount_cents") == DECLINED_CENTS:
+        charge_id = self._charged_before(idempotency_key(body))
+        if charge_id is None and body.get("amount_cents") == DECLINED_CENTS:
             self._note(body, "declined", None)
             return JSONResponse({"status": "declined", "explanation": "Insufficient funds"})
-        charge_id = self._charged_before(idempotency_key(body))
         if charge_id is None:
             charge_id = f"ch_{secrets.token_hex(4)}"
             self._note(body, "success", charge_id)
         return JSONResponse({"status": "success", "charge_id": charge_id}, status_code=201)
 
     def _charged_before(self, key: str | None) -> str | None:
-        """The charge of this key. One that was declined may be tried again."""
+        """The charge of this key, whatever is asked for now. One that was declined may be tried again."""
         if key is None:
             return None
         same = (row for row in self.rows if row["status"] == "success" and idempotency_key(row) == key)

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 import click
 import httpx
 import pillion
 from pillion.api import ProcessSet
+from sqlalchemy.exc import NoResultFound
 
-from shop import load_drill, orders, services, setup
+from shop import load_drill, orders, page_times, services, setup
 from shop.behaviours import Behaviour, set_behaviour
 from shop.jobs import CompleteForgottenOrdersJob
 from shop.visitor import Refused, Visitor
 
+SECONDS = click.FloatRange(min=0, max=3600)
 SERVICES = [service.name for service in services.all_services()]
 LOOK_EVERY_S = 0.2
 
 
-@click.group()
+class Commands(click.Group):
+    """What goes wrong outside of this program is told in a line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (Refused, services.HTTPError, pillion.PillionError) as error:
+            raise click.ClickException(str(error)) from None
+        except httpx.TransportError as error:
+            raise click.ClickException(f"{error}. Is the shop running? make shop starts it.") from None
+        except NoResultFound:
+            raise click.ClickException("There is no such order.") from None
+
+
+@click.group(cls=Commands)
 def main() -> None:
     """The order shop from a terminal. Start it first: make shop."""
 
@@ -43,12 +61,8 @@ def reset() -> None:
 @click.option("--address", default="1 Main Street")
 def order(product: str, quantity: int, email: str, address: str) -> None:
     """Place an order, by filling in the form of the shop."""
-    try:
-        with Visitor.of_environ(os.environ) as visitor:
-            page = visitor.place_order(product, quantity, email, address)
-    except (Refused, httpx.TransportError) as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(page)
+    with Visitor.of_environ(os.environ) as visitor:
+        click.echo(visitor.place_order(product, quantity, email, address).url)
 
 
 @main.command()
@@ -69,7 +83,7 @@ def show(order_id: int, wait_s: float) -> None:
 @click.argument("service", type=click.Choice(SERVICES))
 @click.option("--throttle", is_flag=True, help="429 for each call.")
 @click.option("--crash", is_flag=True, help="5xx for each call.")
-@click.option("--sleep", "sleep_s", type=float, default=0.0, help="Seconds before each answer.")
+@click.option("--sleep", "sleep_s", type=SECONDS, default=0.0, help="Seconds before each answer.")
 def behave(service: str, throttle: bool, crash: bool, sleep_s: float) -> None:  # noqa: FBT001 - click passes them by name
     """Let a service misbehave; without options, let it behave again."""
     set_behaviour(service, Behaviour(throttle, crash, sleep_s))
@@ -102,9 +116,23 @@ def check() -> None:
 
 
 @main.command()
-@click.option("--orders", "count", default=1000, help="How many orders to place.")
-@click.option("--products", default=10, help="How many products to order.")
+@click.option("--orders", "count", type=click.IntRange(min=1), default=1000, help="How many orders to place.")
+@click.option("--products", type=click.IntRange(min=1), default=10, help="How many products to order.")
 def load(count: int, products: int) -> None:
-    """Place many orders, and watch them being completed."""
+    """Place many orders, watch them being completed, and count what was done for them."""
     with pillion.context(reason="load drill"):
-        load_drill.run(count, products)
+        done = load_drill.run(count, products)
+    click.echo(f"{count} orders: " + ", ".join(f"{rows} {name}" for name, rows in done.items()))
+
+
+@main.command("page-times")
+@click.option("--orders", "count", type=click.IntRange(min=1), default=100, help="How many orders to place.")
+@click.option("--sleep", "sleep_s", type=SECONDS, default=10.0, help="Seconds before payments answer.")
+def show_page_times(count: int, sleep_s: float) -> None:
+    """Show how long a customer waits while payments are slow."""
+    with Visitor.of_environ(os.environ) as visitor:
+        visitor.place_order(page_times.PRODUCT, 1, "pat@example.com", "1 Main Street")  # the first one warms up
+        found = page_times.measure(visitor, count, sleep_s)
+    click.echo(f"{count} orders, one after the other, while payments take {sleep_s:g} s to answer")
+    for name, times in found.items():
+        click.echo(f"{name}:  p50 {times.p50_ms:.0f} ms  p99 {times.p99_ms:.0f} ms  slowest {times.max_ms:.0f} ms")

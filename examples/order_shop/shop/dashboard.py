@@ -1,29 +1,25 @@
-"""Pillion's dashboard as a part of the shop."""
+"""Pillion's dashboard as a part of the shop.
+
+The shop has no log-in, so the dashboard has one of its own: name `shop`, and the password in SHOP_DASHBOARD_PASSWORD.
+Without a password everybody may do everything, but only on this machine: it answers under localhost, 127.0.0.1 and
+::1 then, and refuses any other name. An application with users says who may see it instead, with a function of its
+own: see docs/guides/dashboard.md of Pillion.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import FastAPI
+from pillion import web
 
 PATH = "/sidekiq"
+NAME = "shop"
 
 
-def mount(app: FastAPI) -> None:
-    """Show the dashboard at PATH, if there is one: to everybody on this machine, as the shop has no log-in."""
-    dashboard = _dashboard()
-    if dashboard is not None:
-        app.mount(PATH, dashboard(auth=None, title="Order shop"))
+def mount(app: FastAPI, password: str) -> None:
+    """Show the dashboard at PATH."""
+    app.mount(PATH, web.app(auth=log_in(password), title="Order shop"))
 
 
-def exists() -> bool:
-    """Whether this Pillion has a dashboard, with all that it needs: see the extra `web`."""
-    return _dashboard() is not None
-
-
-def _dashboard() -> Any:
-    try:
-        from pillion.web import app
-    except ImportError:
-        return None
-    return app
+def log_in(password: str) -> web.BasicAuth | None:
+    """Who may see it. None stands for everybody on this machine, and has to be said: `app` has no default."""
+    return web.BasicAuth({NAME: (password, "admin")}) if password else None

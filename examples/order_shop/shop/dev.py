@@ -80,8 +80,8 @@ def _worker_options(stage: str) -> list[str]:
 
 def _show_links(web: socket.socket, fakes: socket.socket) -> None:
     url = serve.url_of(web)
-    jobs = f"{url}{dashboard.PATH}" if dashboard.exists() else "not in this version of Pillion"
-    print(LINKS.format(web=url, dashboard=jobs, fakes=serve.url_of(fakes), data=FOLDER / "var"), flush=True)
+    links = {"web": url, "dashboard": f"{url}{dashboard.PATH}", "fakes": serve.url_of(fakes), "data": FOLDER / "var"}
+    print(LINKS.format(**links), flush=True)
 
 
 if __name__ == "__main__":

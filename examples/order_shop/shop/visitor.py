@@ -26,14 +26,14 @@ class Visitor:
         """A visitor of the shop that `make shop` has started."""
         return cls(environ.get("SHOP_URL") or f"http://127.0.0.1:{environ.get('SHOP_PORT') or 3000}")
 
-    def place_order(self, product: str, quantity: int, email: str, address: str) -> str:
-        """Place an order and return the address of its page. Raises Refused, httpx.TransportError."""
+    def place_order(self, product: str, quantity: int, email: str, address: str) -> httpx.Response:
+        """Place an order and return its page, which the shop leads to. Raises Refused, httpx.TransportError."""
         number = next((each.id for each in catalogue.available_products() if each.name == product), "")
         fields = {"product_id": number, "quantity": quantity, "email": email, "address": address}
         answer = self._http.post("/orders", data=fields)
         if answer.status_code != 200:
             raise Refused(_what_it_says(answer))
-        return str(answer.url)
+        return answer
 
     def __enter__(self) -> Self:
         return self

@@ -19,7 +19,7 @@ def create_app() -> FastAPI:
     app.include_router(orders.router)
     app.include_router(behaviours.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "shop" / "static"))
-    dashboard.mount(app)
+    dashboard.mount(app, settings().dashboard_password)
     app.add_middleware(RequestTimeout, timeout_s=settings().request_timeout_s)
     app.add_middleware(ContextMiddleware)  # each request has an id, which its jobs carry in their log lines
     return app

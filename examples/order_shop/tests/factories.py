@@ -13,6 +13,13 @@ def product(*, price_cents: int = 12_300, stock: int = 5, name: str = "Test Prod
     return made
 
 
+def set_price(of: Product, price_cents: int) -> None:
+    """The product costs something else from now on."""
+    with database.session() as session:
+        session.get_one(Product, of.id).price_cents = price_cents
+        session.commit()
+
+
 def order(of: Product | None = None, *, quantity: int = 1, address: str = "1 Main Street") -> Order:
     """An order that is stored and of which no job knows yet."""
     user = catalogue.current_user()

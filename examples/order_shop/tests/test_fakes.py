@@ -13,6 +13,12 @@ def payments():
 
 
 @pytest.fixture
+def fulfillment():
+    with httpx.Client(base_url=settings().fulfillment_url) as client:
+        yield client
+
+
+@pytest.fixture
 def email():
     with httpx.Client(base_url=settings().email_url) as client:
         yield client
@@ -35,6 +41,29 @@ def test_a_key_charges_once(payments):
     assert len(ids) == len(payments.get("/charges").json()) == 1
 
 
+def test_a_key_that_was_charged_is_answered_as_before_whatever_is_asked_now(payments):
+    """The price may have changed between two tries. What was paid was paid."""
+    first = payments.post("/charge", json=with_key(100))
+    again = payments.post("/charge", json=with_key(9999))
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert len(payments.get("/charges").json()) == 1
+
+
+def test_a_delivery_that_was_requested_is_answered_as_before_whatever_is_asked_now(fulfillment):
+    wanted = {"customer_id": "cust_1", "address": "1 Main Street", "metadata": {"idempotency_key": "k"}}
+    first = fulfillment.put("/request", json=wanted)
+    again = fulfillment.put("/request", json={**wanted, "address": ""})
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert fulfillment.get("/status").json()["num_requests"] == 1
+
+
+@pytest.mark.parametrize("address", ["", "  ", None])
+def test_nothing_is_delivered_to_nowhere(fulfillment, address):
+    answer = fulfillment.put("/request", json={"address": address, "metadata": {"idempotency_key": "k"}})
+    assert (answer.status_code, answer.json()["status"]) == (422, "rejected")
+    assert fulfillment.get("/requests").json() == []
+
+
 def test_a_declined_charge_may_be_tried_again_with_its_key(payments):
     assert payments.post("/charge", json=with_key(9999)).json()["explanation"] == "Insufficient funds"
     answer = payments.post("/charge", json=with_key(100))
@@ -49,6 +78,9 @@ def test_a_declined_charge_may_be_tried_again_with_its_key(payments):
         ({"X-Throttle": "true", "X-Crash": "true"}, {429}),
         ({"X-Be-Slow": "0.01", "X-Crash": "true"}, {503, 504}),
         ({"X-Be-Slow": "soon"}, {201}),
+        ({"X-Be-Slow": "inf"}, {201}),
+        ({"X-Be-Slow": "nan"}, {201}),
+        ({"X-Crash": "TRUE"}, {201}),
         ({"Accept": "image/png"}, {406}),
         ({"Accept": "text/html"}, {201}),
     ],

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import conftest
 import factories
-from pillion import Job, testing
+import pytest
+from pillion import Job, LockNotAcquired, testing
 
-from shop import database, orders, services
+from shop import database, order_steps, orders, services
 from shop.jobs import (
-    TEMPLATE,
     CompleteForgottenOrdersJob,
     CompleteOrderJob,
     RequestOrderFulfillmentJob,
@@ -58,7 +58,7 @@ def test_a_declined_order_ends_there():
 
 def test_a_mail_that_was_sent_before_is_not_sent_again():
     order = factories.order()
-    sent = services.email().send_email(order.email, TEMPLATE, {"order_id": order.id})
+    sent = services.email().send_email(order.email, order_steps.TEMPLATE, {"order_id": order.id})
     SendOrderNotificationEmailJob.perform_inline(order.id)
     assert [row["email_id"] for row in services.email().rows()] == [sent]
     assert orders.find(order.id).email_id == sent
@@ -69,6 +69,60 @@ def test_the_mail_of_another_order_is_another_mail():
     SendOrderNotificationEmailJob.perform_inline(first.id)
     SendOrderNotificationEmailJob.perform_inline(second.id)
     assert len(services.email().rows()) == 2
+
+
+def test_a_declined_order_is_not_tried_again():
+    """The customer has read it, and must not be charged when nobody looks any more."""
+    product = factories.product(price_cents=factories.DECLINED_CENTS)
+    order = factories.order(product)
+    CompleteOrderJob.perform_inline(order.id)
+    factories.set_price(product, 12_300)
+    CompleteOrderJob.perform_inline(order.id)
+    assert [row["status"] for row in services.payments().rows()] == ["declined"]
+    assert not orders.find(order.id).charge_successful
+
+
+def test_what_is_written_down_is_not_asked_again():
+    """Also when the services have forgotten it, as they forget keys after a while."""
+    order = factories.order()
+    CompleteOrderJob.perform_async(order.id)
+    Job.drain_all()
+    for service in services.all_services():
+        service.clear()
+    for job in (CompleteOrderJob, SendOrderNotificationEmailJob, RequestOrderFulfillmentJob):
+        job.perform_async(order.id)
+    Job.drain_all()
+    assert services.payments().rows() == services.email().rows() == services.fulfillment().rows() == []
+
+
+def test_who_has_lost_the_lock_sends_nothing(monkeypatch):
+    """The question took longer than the lock lasts: another run may have asked and sent meanwhile."""
+    order = factories.order()
+    ask = order_steps.email_sent_before
+
+    def ask_for_an_hour(order):
+        testing.travel(hours=1)
+        return ask(order)
+
+    monkeypatch.setattr(order_steps, "email_sent_before", ask_for_an_hour)
+    with pytest.raises(LockNotAcquired):
+        SendOrderNotificationEmailJob.perform_inline(order.id)
+    assert services.email().rows() == []
+
+
+def test_two_orders_are_charged_and_delivered_each():
+    for order in (factories.order(), factories.order(factories.product(name="Another"))):
+        CompleteOrderJob.perform_async(order.id)
+    Job.drain_all()
+    assert len({row["charge_id"] for row in services.payments().rows()}) == 2
+    assert len({row["request_id"] for row in services.fulfillment().rows()}) == 2
+
+
+def test_only_one_run_at_a_time_asks_and_sends():
+    order = factories.order()
+    with SendOrderNotificationEmailJob().lock(f"confirmation:{order.id}"), pytest.raises(LockNotAcquired):
+        SendOrderNotificationEmailJob.perform_inline(order.id)
+    assert services.email().rows() == []
 
 
 def test_forgotten_orders_are_pushed_in_the_night_and_others_are_not():
@@ -93,6 +147,18 @@ def placed():
     database.engine().dispose()
 
 
+def placed_and_too_dear():
+    conftest.open_again()
+    factories.order(factories.product(price_cents=factories.DECLINED_CENTS))
+    database.engine().dispose()
+
+
+def forgotten():
+    conftest.open_again()
+    orders.store(factories.order().id, created_at=datetime.now(UTC) - timedelta(days=1))
+    database.engine().dispose()
+
+
 def charged():
     placed()
     with testing.fake():
@@ -112,16 +178,34 @@ def all_done_once_at_last():
     all_done_once()
 
 
+def declined():
+    """No word of a charge, a mail or a delivery; and the customer is told why."""
+    assert orders.find(1).charge_decline_reason == "Insufficient funds"
+    assert {row["status"] for row in services.payments().rows()} == {"declined"}
+    assert services.email().rows() == services.fulfillment().rows() == []
+    database.engine().dispose()
+
+
 class TestCompleteOrderJob(testing.IdempotentJob):
-    job, args = CompleteOrderJob, (1,)
+    job, args, also = CompleteOrderJob, (1,), (order_steps,)
     reset, check = staticmethod(placed), staticmethod(all_done_once_at_last)
 
 
+class TestCompleteOrderJobThatIsDeclined(testing.IdempotentJob):
+    job, args, also = CompleteOrderJob, (1,), (order_steps,)
+    reset, check = staticmethod(placed_and_too_dear), staticmethod(declined)
+
+
+class TestCompleteForgottenOrdersJob(testing.IdempotentJob):
+    job = CompleteForgottenOrdersJob
+    reset, check = staticmethod(forgotten), staticmethod(all_done_once_at_last)
+
+
 class TestSendOrderNotificationEmailJob(testing.IdempotentJob):
-    job, args = SendOrderNotificationEmailJob, (1,)
+    job, args, also = SendOrderNotificationEmailJob, (1,), (order_steps,)
     reset, check = staticmethod(charged), staticmethod(all_done_once_at_last)
 
 
 class TestRequestOrderFulfillmentJob(testing.IdempotentJob):
-    job, args = RequestOrderFulfillmentJob, (1,)
+    job, args, also = RequestOrderFulfillmentJob, (1,), (order_steps,)
     reset, check = staticmethod(mailed), staticmethod(all_done_once_at_last)

@@ -39,6 +39,18 @@ def test_production_is_not_reset(monkeypatch):
         setup.forget_everything()
 
 
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
+def test_a_time_that_is_none_is_named_with_its_variable(text):
+    with pytest.raises(ValueError, match=f"SHOP_CALL_TIMEOUT_S: expected seconds, .* but got '{text}'"):
+        read_settings({"SHOP_CALL_TIMEOUT_S": text})
+
+
+def test_the_lock_of_the_mail_outlasts_a_call_of_its_service():
+    for call_timeout_s in ("30", "300"):
+        found = read_settings({"SHOP_CALL_TIMEOUT_S": call_timeout_s})
+        assert found.mail_lock_s > found.call_timeout_s
+
+
 @pytest.mark.parametrize("url", ["postgres://u:p@db/shop", "postgresql://u:p@db/shop"])
 def test_an_address_of_postgres_gets_its_driver(url):
     assert read_settings({"DATABASE_URL": url}).database_url == "postgresql+psycopg://u:p@db/shop"

@@ -18,4 +18,4 @@ def dollars(cents: int) -> str:
 templates = Jinja2Templates(directory=FOLDER / "shop" / "templates")
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
 templates.env.filters["dollars"] = dollars
-templates.env.globals["dashboard"] = dashboard.PATH if dashboard.exists() else ""
+templates.env.globals["dashboard"] = dashboard.PATH

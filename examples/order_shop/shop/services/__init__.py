@@ -19,6 +19,7 @@ __all__ = [
     "HTTPError",
     "Payments",
     "ServerError",
+    "Service",
     "TooManyRequests",
     "all_services",
     "email",
