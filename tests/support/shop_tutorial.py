@@ -3,6 +3,9 @@
 In blocks of the kind `console`, a line that begins with `$ ` is typed, `^C` is pressed in the terminal of `make shop`,
 and what stands below a command is what it prints; `...` stands for anything. Commands that only look
 are typed again until they show what they should: what they look at happens in the background.
+
+A part of a page begins where the page makes the shop new. It can be followed without the parts before it, by a reader
+who has changed the same files, stands in the same folder and has started the same shop.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from worker_process import Run, clean_environment, wait_until
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LOOKS = ("python -m shop show", "python -m shop rows", "python -m shop check", "pillion ")
 ACTS = ("pillion push", "pillion jobs")
+MAKES_NEW = ["python -m shop setup", "python -m shop reset"]
 
 WEB, FAKES = "http://127.0.0.1:3000", "http://127.0.0.1:3001"
 
@@ -55,6 +59,45 @@ def steps_of(page: str) -> list[Step]:
     return steps
 
 
+@dataclass(frozen=True)
+class Part:
+    """`before` is what was typed earlier and still counts."""
+
+    before: tuple[Step, ...]
+    steps: tuple[Step, ...]
+
+
+def parts_of(page: str) -> list[Part]:
+    """The parts of a page, each of which can be followed alone."""
+    steps = steps_of(page)
+    starts = [0, *(start for start in _starts(steps) if start > 0 and _does_something(steps[:start]))]
+    ends = [*starts[1:], len(steps)]
+    return [
+        Part(_still_counts(steps[:start]), tuple(steps[start:end])) for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _starts(steps: list[Step]) -> list[int]:
+    """Where the shop is made new, or started for that, and something is done with it then."""
+    commands = [step.command for step in steps]
+    made_new = [place for place in range(len(commands)) if commands[place : place + 2] == MAKES_NEW]
+    used = [place for place in made_new if commands[place + 2 :] not in ([], ["^C"])]
+    return [place - 1 if commands[place - 1].startswith("make shop") else place for place in used]
+
+
+def _does_something(steps: list[Step]) -> bool:
+    """More than reading in a folder and starting the shop."""
+    return any(not step.command.startswith(("cd ", "cat ", "diff ", "make shop")) for step in steps)
+
+
+def _still_counts(steps: list[Step]) -> tuple[Step, ...]:
+    """The folder, the changed files, and the shop if it runs."""
+    places = [step for step in steps if step.command.startswith("cd ")][-1:]
+    changes = [step for step in steps if step.command.startswith("sed -i")]
+    shops = [step for step in steps if step.command == "^C" or step.command.startswith("make shop")][-1:]
+    return (*places, *changes, *(shop for shop in shops if shop.command != "^C"))
+
+
 class Reader:
     """Has a clone of the project in `folder`, and two terminals."""
 
@@ -67,10 +110,10 @@ class Reader:
         self._urls: dict[str, str] = {}
         self._runs: list[Run] = []
 
-    def follow(self, page: Path) -> None:
-        """Type the whole page."""
-        for step in steps_of(page.read_text()):
-            self._do(step, f"{page.name}:{step.line}")
+    def follow(self, part: Part, name: str) -> None:
+        """Type a part of the page `name`."""
+        for step in (*part.before, *part.steps):
+            self._do(step, f"{name}:{step.line}")
 
     def close(self) -> None:
         end_all(self._runs)
