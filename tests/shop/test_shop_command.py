@@ -117,6 +117,7 @@ def test_a_port_that_is_taken_is_named(dev):
         port = str(taken.getsockname()[1])
         run = Run([sys.executable, "-m", "shop.dev"], dev.folder, dev.environ | {"SHOP_PORT": port}, "refused")
         assert run.wait() == 1
+        run.destroy()
     assert f"Port {port} cannot be used" in run.log
     assert "SHOP_PORT" in run.log
 

@@ -120,7 +120,11 @@ class Ledger:
 
 
 class Run:
-    """One `pillion run`, and every process that came out of it."""
+    """One `pillion run`, and every process that came out of it.
+
+    The supervisor is collected by `destroy` only: until then its number, which is that of the session as well, cannot
+    become that of strangers.
+    """
 
     def __init__(self, command: list[str], folder: Path, environ: dict[str, str], name: str) -> None:
         self.log_path = folder / f"{name}.log"
@@ -142,14 +146,28 @@ class Run:
         return self.log_path.read_text(errors="replace")
 
     @property
+    def exit_code(self) -> int | None:
+        """Of the supervisor, None while it lives."""
+        if self._process.returncode is not None:
+            return self._process.returncode
+        end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if end is None:
+            return None
+        return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+
+    @property
     def processes(self) -> list[int]:
         """Ids of all its processes that live, the supervisor's own included while it does."""
+        if self._process.returncode is not None:
+            return []
         return sorted(pid for pid, stat in _processes() if stat.session == self.pid and stat.state not in "ZX")
 
     @property
     def zombies(self) -> list[int]:
-        """Ids of its processes that have ended and that nobody has asked for their exit code."""
-        return sorted(pid for pid, stat in _processes() if stat.session == self.pid and stat.state == "Z")
+        """Ids of its processes that have ended and that nobody has asked for their exit code; not the supervisor."""
+        return sorted(
+            pid for pid, stat in _processes() if stat.session == self.pid and stat.state == "Z" and pid != self.pid
+        )
 
     @property
     def workers(self) -> list[int]:
@@ -170,28 +188,29 @@ class Run:
         """Wait until its log has `text` at least so many times. Fails once no process of it is left."""
 
         def seen() -> bool:
-            someone_lives = self._process.poll() is None or bool(self.processes)
+            someone_lives = self.exit_code is None or bool(self.processes)
             if self.log.count(text) >= times:
                 return True
-            assert someone_lives, f"it ended with {self._process.returncode} before it wrote {text!r}:\n{self.log}"
+            assert someone_lives, f"it ended with {self.exit_code} before it wrote {text!r}:\n{self.log}"
             return False
 
         wait_until(seen, f"{times} x {text!r} in the log", lambda: self.log)
 
     def signal(self, name: str, pid: int | None = None) -> None:
         """Send a signal (without SIG) to its supervisor, or to `pid`."""
+        assert self._process.returncode is None
         os.kill(self.pid if pid is None else pid, signal.Signals[f"SIG{name}"])
 
     def ctrl_c(self) -> None:
         """What a terminal does: SIGINT to every process in the foreground."""
+        assert self._process.returncode is None
         os.killpg(self.pid, signal.SIGINT)
 
     def wait(self) -> int:
         """Wait for the end of the supervisor; return its exit code."""
-        try:
-            return self._process.wait(WATCHDOG_S)
-        except subprocess.TimeoutExpired:
-            pytest.fail(f"it did not end within {WATCHDOG_S:.0f} s:\n{self.log}")
+        wait_until(lambda: self.exit_code is not None, "its end", lambda: self.log)
+        assert self.exit_code is not None
+        return self.exit_code
 
     def stop(self) -> int:
         """TERM, then wait; return the exit code."""
@@ -200,7 +219,6 @@ class Run:
 
     def wait_gone(self) -> None:
         """Wait until not one of its processes lives."""
-        self._process.poll()
         wait_until(lambda: not self.processes, "the end of all its processes", lambda: f"{self.processes}\n{self.log}")
 
     def destroy(self) -> None:
@@ -208,8 +226,8 @@ class Run:
         for pid in self.processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._process.wait(WATCHDOG_S)
         self.wait_gone()  # else Redis could still hand a job of the next test to a connection of theirs
+        self._process.wait(WATCHDOG_S)
 
 
 class _Stat:

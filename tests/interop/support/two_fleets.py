@@ -83,7 +83,7 @@ class Worker(Run):
     @property
     def code(self) -> int | None:
         """Its exit code; None as long as it lives."""
-        return self._process.poll()
+        return self.exit_code
 
 
 class TwoFleets:
