@@ -122,6 +122,13 @@ def test_a_port_that_is_taken_is_named(dev):
     assert "SHOP_PORT" in run.log
 
 
+def test_a_stage_that_there_is_not_is_refused_with_those_that_there_are(dev):
+    run = Run([sys.executable, "-m", "shop.dev", "--stage", "9"], dev.folder, dev.environ, "refused")
+    assert run.wait() == 2
+    assert "'9' is not one of '0', '1', '2a', '2b', '3', '4', '5', '6'" in run.log
+    assert not (dev.folder / "var").exists(), "nothing was made"
+
+
 @pytest.mark.parametrize(
     ("target", "command"),
     [

@@ -18,6 +18,7 @@ from shop.processes import Processes, stop_on_signals
 from shop.settings import FOLDER
 from shop.setup import set_up_if_new
 
+STAGES = sorted(file.stem.removeprefix("stage_") for file in (FOLDER / "stages").glob("stage_*.py"))
 LINKS = """
   shop        {web}
   dashboard   {dashboard}
@@ -29,11 +30,9 @@ Ctrl-C stops everything.
 
 
 @click.command()
-@click.option(
-    "--stage", default="", help="Stage of the tutorial: 0, 1, 2a, 2b, 3 ... 6. Without it: the finished shop."
-)
+@click.option("--stage", type=click.Choice(STAGES), help="Stage of the tutorial. Without it: the finished shop.")
 @click.option("--worker/--no-worker", default=True, help="Whether jobs are run.")
-def main(stage: str, worker: bool) -> None:  # noqa: FBT001 - click passes them by name
+def main(stage: str | None, worker: bool) -> None:  # noqa: FBT001 - click passes them by name
     """Start the shop, the worker and the fake services; Ctrl-C stops them."""
     with ExitStack() as stack:
         web = stack.enter_context(_listen("SHOP_PORT", 3000))
@@ -59,7 +58,7 @@ def _listen(variable: str, default: int) -> socket.socket:
         raise click.ClickException(f"Port {port} cannot be used ({error}). Set {variable} to another one.") from None
 
 
-def _environ(stage: str, fakes: str) -> dict[str, str]:
+def _environ(stage: str | None, fakes: str) -> dict[str, str]:
     """What the processes need to find each other. What the user has set counts."""
     own = {
         "PAYMENTS_API_URL": f"{fakes}/payments",
@@ -71,7 +70,7 @@ def _environ(stage: str, fakes: str) -> dict[str, str]:
     return own | dict(os.environ) | {"SHOP_STAGE": own["SHOP_STAGE"]}
 
 
-def _worker_options(stage: str) -> list[str]:
+def _worker_options(stage: str | None) -> list[str]:
     """The finished shop has its queues in pillion.toml; the early stages know no queue but `default`."""
     if not stage:
         return ["shop.worker"]

@@ -48,7 +48,7 @@ class CompleteForgottenOrdersJob(ApplicationJob):
     """Every night: push the jobs of orders that nobody completes.
 
     The web process may die, or lose its Redis, between storing an order and pushing its job. As a job can be run again,
-    an order that is just being completed may be pushed as well.
+    an order that is just being completed may be pushed as well, and one whose job waits for its retry gets another.
     """
 
     carries_context = False

@@ -4,6 +4,8 @@ import factories
 import pytest
 
 from shop.behaviours import Behaviour, behaviour_of
+from shop.services import all_services, base
+from shop.settings import read_settings
 
 
 def boxes(page):
@@ -22,6 +24,11 @@ def test_it_shows_what_is_up_and_what_is_not(browser):
     up = {box.split('"')[1]: "✅" in box for box in boxes(browser.get("/").text)}
     others = dict.fromkeys(["sqlite", "error-catcher", "payments", "fulfillment", "email"], True)
     assert up == {**others, "redis": False}, "there is no Redis in these tests"
+
+
+def test_the_page_is_not_given_up_while_it_waits_for_services_that_do_not_answer():
+    """It is there to say that they do not."""
+    assert base.STATUS_TIMEOUT_S * len(all_services()) < read_settings({}).request_timeout_s
 
 
 def test_a_service_that_misbehaves_is_still_up(browser):

@@ -10,7 +10,7 @@ import httpx
 from shop.behaviours import behaviour_of
 from shop.settings import settings
 
-STATUS_TIMEOUT_S = 2.0
+STATUS_TIMEOUT_S = 1.0  # all of them are asked for one page, which is to show those that do not answer
 
 
 class HTTPError(Exception):
