@@ -13,6 +13,8 @@ from pillion.errors import RedisUnavailable
 from pillion.server import fetcher as fetching
 from pillion.server.fetcher import Fetcher
 from pillion.server.reporter import Reporter
+from pillion.server.turn import Turn
+from pillion.server.unit_of_work import UnitOfWork
 from pillion.storage.ops import work
 from pillion.storage.ops.base import Op
 
@@ -71,6 +73,9 @@ class NoWaiter:
     def cancel_ops(self) -> list[Op[Any]]:
         return []
 
+    def wait(self, paused: Any) -> bool:
+        raise AssertionError("there is work")
+
     def wake(self) -> None: ...
 
     def drop(self) -> None: ...
@@ -96,16 +101,20 @@ class Taker(threading.Thread):
         return self.taken
 
 
+def make_fetcher(
+    line: GatedLine, reports: list[BaseException], order: Callable[[], Sequence[int]] = lambda: (0,)
+) -> Fetcher:
+    config = Config()
+    config.error_handlers.append(lambda exc, context, config: reports.append(exc))
+    return Fetcher(ROUTES, order, line=line, waiter=NoWaiter(), threads=3, reporter=Reporter(config))
+
+
 class Scene:
     """A fetcher whose buffer has just become low, and a thread that fetches ahead."""
 
     def __init__(self, second: Any, reports: list[BaseException]) -> None:
-        config = Config()
-        config.error_handlers.append(lambda exc, context, config: reports.append(exc))
         self.line = GatedLine(second)
-        self.fetcher = Fetcher(
-            ROUTES, lambda: (0,), line=self.line, waiter=NoWaiter(), threads=3, reporter=Reporter(config)
-        )
+        self.fetcher = make_fetcher(self.line, reports)
         assert [self.take(), self.take()] == [b"a", b"b"]
         self.ahead = Taker(self.fetcher)
         assert self.line.reached.wait(60)
@@ -173,3 +182,45 @@ def test_closing_waits_for_what_is_on_its_way(scene: Callable[[Any], Scene]) -> 
     assert not closing.is_alive()
     running.ahead.join(60)
     assert running.fetcher._leases.held == {}
+
+
+class Outpaced(Turn):
+    """Who waits for it the first time finds that jobs have come, and then that others have taken them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waits = [False]
+
+    def take_unless(self, is_enough: Callable[[], object]) -> bool:
+        return self._waits.pop() if self._waits else super().take_unless(is_enough)
+
+
+def test_who_is_outpaced_by_others_fetches_and_does_not_go_to_sleep(reports: list[BaseException]) -> None:
+    fetcher = make_fetcher(GatedLine(SECOND), reports)
+    fetcher._turn = Outpaced()
+    unit = fetcher.take()
+    assert unit is not None
+    assert (unit.raw, reports) == (b"a", [])
+
+
+def test_what_comes_back_just_before_a_fetch_is_taken_and_nobody_goes_to_sleep(reports: list[BaseException]) -> None:
+    back = [UnitOfWork("default", 1, b"of a queue that is not paused")]
+
+    def order() -> Sequence[int]:
+        fetcher._buffer.extendleft(back)  # as `tick` does, on another thread
+        return (0,)
+
+    fetcher = make_fetcher(GatedLine(SECOND), reports, order)
+    fetcher.one_at_a_time = True
+    assert fetcher.take() is back[0]
+    assert reports == []
+
+
+def test_who_gives_up_waiting_at_the_end_disturbs_nobody_who_does_the_same(reports: list[BaseException]) -> None:
+    line, others = GatedLine(SECOND), []
+    fetcher = make_fetcher(line, reports)
+    fetcher._put([UnitOfWork("default", 1, b"buffered")])
+    fetcher._waiter.drop = lambda: others.append(fetcher._turn.take_if(lambda: True))
+    line.exchange = lambda ops: (_ for _ in ()).throw(RedisUnavailable("gone"))
+    fetcher.leave()
+    assert others == [False]

@@ -137,9 +137,12 @@ class Fetcher:
     # -- fetching --------------------------------------------------------------------------------
 
     def _fetch(self) -> bool:
-        """For the leader: fetch, or wait for what another thread is fetching. False if it is time to sleep."""
+        """For the leader: fetch, or wait for what another thread is fetching. False if it is time to sleep.
+
+        That is only after a dry fetch: then nobody fetches ahead, and nobody else touches the waiter.
+        """
         if not self._turn.take_unless(lambda: self._buffer or self._dry):
-            return bool(self._buffer)
+            return not self._dry or bool(self._buffer)  # not dry: other threads were quicker, but there is more
         try:
             return self._fetch_batch()
         finally:
@@ -160,13 +163,13 @@ class Fetcher:
             self._turn.end()
 
     def _fetch_batch(self) -> bool:
-        """Bring in what the free threads and the prefetch can take. True if some jobs came. It is our turn."""
+        """Bring in what the free threads and the prefetch can take. False if there is nothing. It is our turn."""
         self._low = 0  # the others go on with what there is
         began_s = time.monotonic()
         order = [self._routes[index] for index in self._order()]
         count = self._wanted()
         if not count:
-            return False  # ahead only: a leader has an empty buffer and asks for one at least
+            return True  # there is enough; a leader finds that if `tick` has just put back what is not paused
         leased = self._lease(order, count)
         self._pace.took(time.monotonic() - began_s)
         self._observe()
@@ -275,7 +278,8 @@ class Fetcher:
                 self._leases.flush()  # there may be no further exchange to take it along
         except RedisError as exc:
             self._outage.note(exc)
-            self._give_up_waiting()
+            with self._turn.alone():  # a fetch ahead may just have failed as well, and be giving up too
+                self._give_up_waiting()
 
     def _end_moves(self) -> None:
         """Call off the blocking moves, and hand back what they have brought."""
