@@ -64,6 +64,14 @@ def test_a_success_forgets_all_failures(breaker, raw, way):
     way.hold(breaker)
 
 
+def test_an_old_call_that_ends_well_does_not_close_an_open_circuit(breaker, raw, way):
+    fail(way, breaker)
+    way.hold(breaker, lambda: fail(Way("sync"), breaker, 4))
+    assert raw.get("pl:circuit:search") == b"5"
+    with pytest.raises(CircuitOpen):
+        way.hold(breaker)
+
+
 def test_a_success_without_failures_writes_nothing(breaker, raw, way):
     raw.config_resetstat()
     way.hold(breaker)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
+from contextlib import suppress
 
 import pytest
 from engine import Engine, payload, until
@@ -11,7 +13,7 @@ from guards import Here, Way
 
 from pillion import default
 from pillion.config import Config, RedisConfig
-from pillion.errors import ConfigError, LockNotAcquired, RedisUnavailable, RetryableError
+from pillion.errors import ConfigError, LockNotAcquired, RedisUnavailable, RetryableError, Shutdown
 from pillion.jobs.lock import Lock
 
 
@@ -49,6 +51,78 @@ def test_somebody_else_does_not_get_it_and_does_not_disturb(home, raw, way):
         assert raw.get("pl:lock:payment:1") == before
         way.hold(Lock(home, "payment:2"))
     way.hold(Lock(home, "payment:1"))
+
+
+def test_whoever_is_cancelled_meanwhile_leaves_no_lock_behind(home, raw):
+    """At whichever turn of the loop it comes: before the request, while it is under way, when the answer is there."""
+
+    async def hold(key):
+        async with Lock(home, key):
+            await asyncio.Event().wait()
+
+    async def cancelled_after(turns, key):
+        task = asyncio.create_task(hold(key))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        raw.ping()  # meanwhile the answer may come, but the loop has no turn to look
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not raw.exists(f"pl:lock:{key}")
+
+    async def main():
+        async with Lock(home, "warm"):
+            pass
+        for number in range(300):
+            await cancelled_after(number % 15, f"payment:{number}")
+
+    asyncio.run(main())
+    assert raw.keys("pl:lock:*") == []
+
+
+def test_who_is_cancelled_while_it_lets_go_has_let_go(home, raw):
+    async def cancelled_after(turns, key):
+        async def hold():
+            async with Lock(home, key):
+                pass
+
+        task = asyncio.create_task(hold())
+        while not task.done() and not raw.exists(f"pl:lock:{key}"):  # noqa: ASYNC110 -- the loop's turns are counted
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    async def main():
+        for number in range(300):
+            await cancelled_after(number % 10, f"payment:{number}")
+
+    asyncio.run(main())
+    assert raw.keys("pl:lock:*") == []
+
+
+def test_whoever_is_interrupted_as_the_answer_comes_leaves_no_lock_behind(home, raw):
+    class Deadline(Here):
+        """The exception of the deadline arrives between two bytecodes: here right behind the answer of Redis."""
+
+        def client(self):
+            return self
+
+        @property
+        def storage(self):
+            return self
+
+        def run_all(self, ops):
+            replies = home.client().storage.run_all(ops)
+            if ops[0].script.name == "lock_take":
+                raise Shutdown
+            return replies
+
+    with pytest.raises(Shutdown), Lock(object.__new__(Deadline), "payment:1"):
+        pass
+    assert raw.keys("pl:lock:*") == []
 
 
 def test_one_object_cannot_be_held_twice_and_stays_held(home, raw, way):

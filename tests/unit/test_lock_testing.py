@@ -109,6 +109,16 @@ def test_a_circuit_opens_closes_in_time_and_forgets_after_a_success(home):
             pass
 
 
+def test_an_old_call_that_ends_well_does_not_close_an_open_circuit(home):
+    breaker = Breaker(home, "search", threshold=2, window_s=300, when_open="raise")
+    with testing.fake(home=home):
+        fail(breaker, 1)
+        with breaker:
+            fail(breaker, 1)
+        with pytest.raises(CircuitOpen), breaker:
+            pass
+
+
 def test_each_mode_has_its_own_and_disabled_has_redis(home):
     with testing.fake(home=home), Lock(home, "a"):
         with testing.fake(home=home), Lock(home, "a"):

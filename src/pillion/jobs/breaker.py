@@ -6,7 +6,8 @@
         index(product_id)
 
 Failures are counted in Redis, for all processes together. With `threshold` failures in `window_s` the circuit opens:
-for the next `window_s` the block is not entered. Then calls go through again, and the first success forgets all.
+for the next `window_s` the block is not entered. Then calls go through again, and the first success forgets all. A call
+that began before the circuit opened, and ends well while it is open, changes nothing.
 
 No work is lost while it is open. `when_open="reschedule"` puts the job into the schedule for when it closes, with no
 retry spent; "raise" raises CircuitOpen, so that the job is retried by its own rules, or the caller does something
@@ -121,7 +122,7 @@ class Breaker:
         *outer, failures = _entered.get()
         _entered.set(tuple(outer))
         if exc is None:
-            return [circuit_closed(self.name)] if failures else []
+            return [circuit_closed(self.name, self._threshold)] if failures else []
         counts = self._on.match(exc) and not isinstance(exc, CircuitOpen | LockNotAcquired)
         return [circuit_failed(self.name, self._threshold, self._window_ms)] if counts else []
 

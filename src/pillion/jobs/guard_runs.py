@@ -23,3 +23,20 @@ async def run_aio(home: Home, ops: Sequence[Op[Any]]) -> list[Any]:
     runner: Any = getattr(client, "guards", None) or client.storage
     replies: list[Any] = await runner.run_all(ops)
     return replies
+
+
+async def run_aio_to_end(home: Home, ops: Sequence[Op[Any]]) -> list[Any]:
+    """The same for what must not be left half-way: who is cancelled meanwhile is so when Redis has answered.
+
+    Else nobody would know whether it was carried out, or may still be.
+    """
+    import asyncio  # here, as a program that only has threads does without it
+
+    sent = asyncio.ensure_future(run_aio(home, ops))
+    try:
+        return await asyncio.shield(sent)
+    except asyncio.CancelledError:
+        await asyncio.wait((sent,))
+        if not sent.cancelled():
+            sent.exception()  # it has been looked at: what counts is that we are cancelled
+        raise

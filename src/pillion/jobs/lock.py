@@ -10,18 +10,23 @@ extended in time; where even a rare overlap does harm, the receiving side must c
 Design record. The lock has a random token for each holder, and only the holder's token releases it: a run that took
 too long must not release the lock of the next one. The token is not the job's id: a job whose lease was lost
 is run a second time while its first run may still be going on, and those two must not share a lock.
+
+A run may be cancelled, or interrupted at the deadline, just as Redis answers that the lock is its own. It never comes
+to the end of a block, so the lock is released at once. An async run waits for that answer first: a lock that is taken
+after it was released would last until it ends by itself.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
 from pillion.errors import ConfigError, LockNotAcquired, RedisError
 from pillion.jobs.calls import Home
-from pillion.jobs.guard_runs import run, run_aio
+from pillion.jobs.guard_runs import run, run_aio_to_end
 from pillion.storage.ops.base import Op
 from pillion.storage.ops.guards import extend_lock, release_lock, take_lock
 
@@ -44,7 +49,15 @@ class Lock:
 
     def __enter__(self) -> Self:
         token = self._new_token()
-        self._taken(token, self._run(take_lock(self.key, token, self._timeout_ms)))
+        try:
+            is_ours = self._run(take_lock(self.key, token, self._timeout_ms))
+        except RedisError:
+            raise
+        except BaseException:  # the process must stop: whoever gets the job next must not wait for our lock to end
+            with suppress(RedisError):
+                self._run(release_lock(self.key, token))
+            raise
+        self._taken(token, is_ours)
         return self
 
     def __exit__(
@@ -57,7 +70,15 @@ class Lock:
 
     async def __aenter__(self) -> Self:
         token = self._new_token()
-        self._taken(token, await self._run_aio(take_lock(self.key, token, self._timeout_ms)))
+        try:
+            is_ours = await self._run_aio(take_lock(self.key, token, self._timeout_ms))
+        except RedisError:
+            raise
+        except BaseException:  # cancelled, perhaps for good: nobody would be there to let it go
+            with suppress(RedisError):
+                await self._run_aio(release_lock(self.key, token))
+            raise
+        self._taken(token, is_ours)
         return self
 
     async def __aexit__(
@@ -114,7 +135,7 @@ class Lock:
         return bool(run(self._home, [op])[0])
 
     async def _run_aio(self, op: Op[bool]) -> bool:
-        return bool((await run_aio(self._home, [op]))[0])
+        return bool((await run_aio_to_end(self._home, [op]))[0])
 
 
 def checked_key(option: str, key: object) -> str:

@@ -21,7 +21,7 @@ from typing import Final
 
 from pillion.errors import RedisError
 from pillion.jobs.calls import Home
-from pillion.jobs.guard_runs import run, run_aio
+from pillion.jobs.guard_runs import run, run_aio, run_aio_to_end
 from pillion.jobs.lock import checked_key, checked_ms
 from pillion.log import running_payload
 from pillion.storage.ops.base import Op
@@ -69,7 +69,7 @@ class Once:
         if not self._is_first or kind is not None:
             return
         try:
-            await run_aio(self._home, [self._mark()])
+            await run_aio_to_end(self._home, [self._mark()])
         except RedisError as error:
             self._not_marked(error)
 

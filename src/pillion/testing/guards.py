@@ -25,13 +25,13 @@ class GuardMemory:
             "lock_release": self._release,
             "lock_extend": self._extend,
             "circuit_fail": self._fail,
+            "circuit_close": self._close,
         }
         self._commands: Mapping[str, Callable[..., Any]] = {
             "EXISTS": self._exists,
             "GET": self._get,
             "SET": self._set_px,
             "PTTL": self._left_ms,
-            "DEL": self._forget,
         }
 
     def run_all(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -52,9 +52,6 @@ class GuardMemory:
 
     def _exists(self, key: str) -> int:
         return int(self._get(key) is not None)
-
-    def _forget(self, key: str) -> int:
-        return int(self._keys.pop(key, None) is not None)
 
     def _set_px(self, key: str, value: str, _px: str, ms: str) -> int:
         return self._set(key, value, ms)
@@ -87,6 +84,11 @@ class GuardMemory:
         end_s = self._clock.now_s() + int(window_ms) / 1000 if begins_anew else self._keys[key][1]
         self._keys[key] = (str(failures), end_s)
         return failures
+
+    def _close(self, key: str, threshold: str) -> int:
+        if int(self._get(key) or 0) >= int(threshold):
+            return 0
+        return int(self._keys.pop(key, None) is not None)
 
 
 class AsyncGuardMemory:

@@ -48,9 +48,9 @@ def circuit_failed(name: str, threshold: int, window_ms: int) -> Op[int]:
     return call("circuit_fail", (keys.circuit(name),), (threshold, window_ms), int)
 
 
-def circuit_closed(name: str) -> Op[Any]:
-    """Forget the failures of a service."""
-    return command("DEL", keys.circuit(name))
+def circuit_closed(name: str, threshold: int) -> Op[bool]:
+    """Forget the failures of a service, unless they have opened the circuit meanwhile. Whether there were any."""
+    return call("circuit_close", (keys.circuit(name),), (threshold,), bool)
 
 
 def _number(reply: Any) -> int:
