@@ -265,6 +265,15 @@ class TestLoggableArguments:
     def test_hides_what_is_not_a_number(self, value):
         assert log.loggable_arguments([value]) == ["[FILTERED]"]
 
+    @pytest.mark.parametrize("odd", [5, True, "1", {"1": 1}, [[1]], ["1", None, True]], ids=repr)
+    def test_an_option_that_is_no_list_of_positions_opens_nothing(self, logger, odd):
+        facts = log.JobLog(logger, Options()).context({**PAYLOAD, "args": ["a", "b"], "loggable_arguments": odd})
+        assert facts["args"] == ["[FILTERED]", "[FILTERED]"]
+
+    @pytest.mark.parametrize("odd", [5, "secret", {"secret": 1}], ids=repr)
+    def test_arguments_that_are_no_list_are_not_shown(self, logger, odd):
+        assert log.JobLog(logger, Options()).context({**PAYLOAD, "args": odd})["args"] == []
+
     def test_reads_the_jobs_own_option(self, logger):
         facts = log.JobLog(logger, Options()).context({**PAYLOAD, "loggable_arguments": [1]})
         assert facts["args"] == [1, "secret"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -33,7 +34,11 @@ def text(made: logging.LogRecord, **options: bool) -> str:
 def as_json(made: logging.LogRecord) -> dict[str, object]:
     line = log.JsonFormatter().format(made)
     assert "\n" not in line
-    return json.loads(line)
+    return json.loads(line, parse_constant=pytest.fail)  # Python reads NaN, but nobody else does
+
+
+CIRCLE: list[object] = []
+CIRCLE.append(CIRCLE)
 
 
 class TestText:
@@ -53,6 +58,14 @@ class TestText:
 
     def test_keeps_a_fact_with_a_line_break_on_its_line(self):
         assert text(record(pillion={"name": "a\nb"})).count("\n") == 0
+
+    def test_escapes_what_would_be_a_line_or_an_order_to_a_terminal(self):
+        odd = {"meta.a\nb": "\x1b[31mred\r\x08\x85\u2028", "tags": ["\x0b", "x"], "class": {"a": "\x00"}}
+        expected = r" meta.a\nb=\x1b[31mred\r\x08\x85\u2028 tags=\x0b,x class={'a': '\x00'} INFO: hi"
+        assert text(record(pillion=odd)).endswith(expected)
+
+    def test_keeps_letters_and_signs_of_any_language(self):
+        assert " name=Größe\u00a0\u200cن INFO: " in text(record(pillion={"name": "Größe\u00a0\u200cن"}))
 
     def test_leaves_queue_and_args_to_json(self):
         assert "queue=" not in text(record(pillion={"queue": "high", "args": [1]}))
@@ -120,6 +133,22 @@ class TestJson:
 
     def test_writes_a_fact_that_json_cannot_carry_as_text(self):
         assert as_json(record(pillion={"path": object}))["ctx"] == {"path": "<class 'object'>"}
+
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            (math.nan, "nan"),
+            (-math.inf, "-inf"),
+            ([1, {"deep": math.nan}], "[1, {'deep': nan}]"),
+            ({(1, 2): 3}, "{(1, 2): 3}"),
+            (CIRCLE, "[[...]]"),
+        ],
+        ids=repr,
+    )
+    def test_is_json_whatever_a_fact_is(self, value: object, expected: str):
+        line = as_json(record("done", pillion={"odd": value, "elapsed": 1.5, "ctx": 3}))
+        assert line["ctx"] == {"odd": expected, "elapsed": 1.5, "ctx": 3}
+        assert (line["msg"], line["duration"]) == ("done", 1.5)
 
     def test_keeps_letters_of_any_language(self):
         assert "Größe" in log.JsonFormatter().format(record("Größe"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -75,6 +76,24 @@ def test_each_thread_has_its_name(logger: logging.Logger, keep: Keep) -> None:
     thread.join()
     assert [record.threadName for record in keep.records] == [threading.current_thread().name, "another"]
     assert keep.records[0].thread != keep.records[1].thread
+
+
+def test_each_task_has_its_name(logger: logging.Logger, keep: Keep) -> None:
+    """From Python 3.12 on records have one; before, neither of the two has."""
+    lines = LineWriter(logger, "facts")
+
+    async def both() -> None:
+        lines.write("start", None)
+        logger.info("start")
+
+    async def main() -> None:
+        for name in ("one", "two"):
+            await asyncio.create_task(both(), name=name)
+
+    lines.write("start", None)
+    asyncio.run(main())
+    names = [getattr(record, "taskName", None) for record in keep.records]
+    assert names[1::2] == names[2::2]
 
 
 def test_factory_of_the_application_is_asked(logger: logging.Logger, keep: Keep) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Token
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from pillion.errors import Interrupted, Postponed
 from pillion.log.facts import NOTHING, RUNNING, meta
@@ -140,12 +140,21 @@ def loggable_arguments(args: Sequence[Any], open_indexes: Iterable[int] = ()) ->
     """`args` as they may be logged: numbers, and the positions named (from 0); the rest is hidden.
 
     Arguments hold mail addresses and tokens more often than one thinks, and a log is read by many.
-    A job opens positions with the option `loggable_arguments=(1, 3)`.
+    A job opens positions with the option `loggable_arguments=(1, 3)`. Any program may have written the payload: an
+    option that is no list of numbers opens nothing, and arguments that are no list are not shown.
     """
-    allowed = frozenset(open_indexes) if open_indexes else None
+    if not isinstance(cast("object", args), list | tuple):
+        return []
+    allowed = _opened(open_indexes) if open_indexes else None
     if not allowed:
         return [arg if type(arg) in _NUMBERS or _is_number(arg) else FILTERED for arg in args]
     return [arg if index in allowed or _is_number(arg) else FILTERED for index, arg in enumerate(args)]
+
+
+def _opened(indexes: object) -> frozenset[object]:
+    return (
+        frozenset(each for each in indexes if type(each) is int) if isinstance(indexes, list | tuple) else frozenset()
+    )  # pyright: ignore[reportUnknownVariableType]
 
 
 _NUMBERS = (int, float)  # a tuple: four times as fast to ask as `int | float`, and each argument is asked about

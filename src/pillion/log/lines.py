@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ RECORD_FACTS = "pillion"  # the attribute of a record that holds its own facts
 _NAMES = {logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN", logging.ERROR: "ERROR"}
 _COLOURS = {"DEBUG": "1;32", "INFO": "1;34", "WARN": "1;33", "ERROR": "1;31", "FATAL": "1;35"}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+# Facts come from payloads, and those from anybody: a line break would begin a line that looks like one of ours, and the
+# other control characters tell a terminal to do things.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Sidekiq's line has no room for these; the JSON line has.
 _JSON_ONLY = frozenset({"queue", "args", "cpu_s"})
 
@@ -45,11 +49,14 @@ class TextFormatter(logging.Formatter):
 
     def line(self, created_s: float, pid: int | None, own: Mapping[str, Any], level: int, message: str) -> str:
         """The line of a record made of these, without a traceback; `own` are the facts that the record carries."""
-        line = f"{_utc_ms(created_s)} pid={pid} tid={tid()} " if self._timestamp else f"pid={pid} tid={tid()} "
+        begin = f"{_utc_ms(created_s)} pid={pid} tid={tid()} " if self._timestamp else f"pid={pid} tid={tid()} "
+        facts = ""
         for key, value in labels(own).items():
             if key not in _JSON_ONLY:
-                line += f"{key}={_plain(value)} "
-        return _printable(f"{line}{_level_text(level, self._colour)}: {message}")
+                facts += f"{key}={value if type(value) is str else _plain(value)} "
+        if not facts.isprintable():
+            facts = _CONTROL.sub(_escaped, facts)
+        return _printable(f"{begin}{facts}{_level_text(level, self._colour)}: {message}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -92,7 +99,24 @@ class JsonFormatter(logging.Formatter):
         return line
 
 
-_to_json = json.JSONEncoder(ensure_ascii=False, default=str).encode  # `json.dumps` would make an encoder each time
+# `json.dumps` would make an encoder each time. Without allow_nan=False it would write NaN, which no JSON has.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
+
+
+def _to_json(parts: dict[str, Any]) -> str:
+    try:
+        return _encode(parts)
+    except (TypeError, ValueError):  # NaN, keys that are no text, what contains itself
+        ctx = {str(key): _json_or_text(value) for key, value in parts.pop("ctx", {}).items()}
+        return _encode({**{key: _json_or_text(value) for key, value in parts.items()}, "ctx": ctx})
+
+
+def _json_or_text(value: Any) -> Any:
+    try:
+        _encode(value)
+    except (TypeError, ValueError):
+        return str(value)
+    return value
 
 
 def tid() -> str:
@@ -151,9 +175,12 @@ def _level_name(level: int) -> str:
 
 
 def _plain(value: object) -> str:
-    """A fact as text. Lists are joined by commas; a line break in it must not begin a line of its own."""
-    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-    return text.replace("\r", "\\r").replace("\n", "\\n") if "\n" in text or "\r" in text else text
+    """A fact as text. Lists are joined by commas."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def _printable(text: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from functools import lru_cache
@@ -50,6 +51,8 @@ class LineWriter:
         fields["msecs"] = float(int(now_s % 1 * 1000))
         fields["relativeCreated"] = template["relativeCreated"] + (now_s - template["created"]) * 1000
         fields["process"] = os.getpid()
+        if "taskName" in template:  # from Python 3.12 on; all tasks of a loop share the template of its thread
+            fields["taskName"] = _task_name()
         self._logger.handle(record)
 
     def only_handler(self) -> logging.Handler | None:
@@ -78,6 +81,17 @@ class LineWriter:
         file, line, function, _ = logger.findCaller(stack_info=False, stacklevel=_STACK_LEVELS)
         record = logger.makeRecord(logger.name, logging.INFO, file, line, message, (), None, function)
         return self._own.templates.setdefault(message, record.__dict__)
+
+
+def _task_name() -> str | None:
+    """As logging finds it out."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not getattr(logging, "logAsyncioTasks", False):
+        return None
+    try:
+        return str(asyncio.current_task().get_name())
+    except (AttributeError, RuntimeError):  # no task, or no loop
+        return None
 
 
 @lru_cache(maxsize=8)
