@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from engine import Engine, until
@@ -20,6 +22,8 @@ from pillion.client import Client
 from pillion.config import Config, QueueLimit, RedisConfig
 from pillion.errors import ComplexArgument, ConfigError, JobArgumentError, RedisUnavailable
 from pillion.storage.connect import open_storage
+
+DAY_S = 86_400
 
 
 @pytest.fixture(autouse=True)
@@ -112,9 +116,17 @@ class TestTheRelay:
             outbox.enqueue(session, Note, ["a"], queue="low")
             outbox.enqueue(session, Note.set(queue="low"), ["b"])
             outbox.enqueue(session, Note.set(wait=60), ["c"])
+            outbox.enqueue(session, Note, ["d"], wait=60)
+            outbox.enqueue(session, Note, ["e"], at=4_000_000_000)
         relay.move()
         assert [each["args"] for each in waiting(raw, "low")] == [["a"], ["b"]]
-        assert [json.loads(each)["args"] for each in raw.zrange("schedule", 0, -1)] == [["c"]]
+        assert [json.loads(each)["args"] for each in raw.zrange("schedule", 0, -1)] == [["c"], ["d"], ["e"]]
+
+    @pytest.mark.parametrize("option", [{"countdown": 60}, {"retry": "often"}, {"tags": "billing"}])
+    def test_options_are_checked_as_those_of_set(self, engine, Note, option):
+        with Session(engine) as session, session.begin(), pytest.raises(ConfigError):
+            outbox.enqueue(session, Note, ["a"], **option)
+        assert rows(engine) == 0
 
     @pytest.mark.parametrize(("args", "error"), [([], JobArgumentError), ([{1}], ComplexArgument)])
     def test_a_wrong_job_is_refused_and_nothing_written(self, engine, Note, args, error):
@@ -204,8 +216,12 @@ class TestTheCommand:
         with Session(engine) as session, session.begin():
             for text in "abc":
                 outbox.enqueue(session, Note, [text])
-        done = self.run(database, "--once", url=redis_url)
+            session.add(outbox.Entry("old", None, datetime.now(UTC) - timedelta(days=40)))
+            session.add(outbox.Entry("new", None))
+        done = self.run(database, "--once", "--keep-intents", "30", url=redis_url)
         assert (done.returncode, done.stdout) == (0, "3 jobs pushed.\n"), done.stderr
+        with Session(engine) as session:
+            assert session.scalars(select(outbox.table.c.jid)).all() == ["new"]
         assert [each["args"] for each in waiting(raw)] == [["a"], ["b"], ["c"]]
 
     def test_a_url_that_is_none_is_not_shown(self, redis_url):
@@ -268,7 +284,38 @@ class TestIntents:
     def test_the_relay_leaves_intents_alone(self, engine, relay, Meant):
         with Session(engine) as session, session.begin():
             outbox.enqueue(session, Meant, ["a"])
-        assert (relay.move(), rows(engine)) == (0, 1)
+        assert (relay.move(), relay.forget_intents(), rows(engine)) == (0, 0, 1)
+
+    def test_the_relay_removes_intents_when_their_jobs_must_be_gone(self, engine, storage, Meant, Note):
+        now_s = time.time()
+        relay = outbox.Relay(engine, Client(storage, Config()), keep_intents_s=100 * DAY_S, clock=lambda: now_s)
+        with Session(engine) as session, session.begin():
+            outbox.enqueue(session, Meant, ["now"])
+            outbox.enqueue(session, Meant, ["in fifty days"], at=now_s + 50 * DAY_S)
+            outbox.enqueue(session, Meant, ["never"], at=1e15)
+            session.add(outbox.Entry("broken", "no job, and no intent"))
+        forgotten = []
+        for days in (99, 101, 149, 151, 30_000):
+            relay._clock = lambda days=days: now_s + days * DAY_S
+            forgotten.append(relay.forget_intents())
+        assert (forgotten, rows(engine)) == ([0, 1, 0, 1, 0], 2)
+
+    def test_the_relay_keeps_intents_for_ever_if_told_so(self, engine, storage, Meant):
+        relay = outbox.Relay(engine, Client(storage, Config()), keep_intents_s=None, clock=lambda: 10 * time.time())
+        with Session(engine) as session, session.begin():
+            outbox.enqueue(session, Meant, ["a"])
+        assert (relay.forget_intents(), rows(engine)) == (0, 1)
+
+    def test_a_relay_that_runs_removes_them_too(self, engine, storage, Meant):
+        relay = outbox.Relay(engine, Client(storage, Config()), clock=lambda: time.time() + 366 * DAY_S)
+        with Session(engine) as session, session.begin():
+            outbox.enqueue(session, Meant, ["a"])
+        stop = threading.Event()
+        thread = threading.Thread(target=relay.run, args=(stop, 0.01))
+        thread.start()
+        until(lambda: rows(engine) == 0)
+        stop.set()
+        thread.join()
 
     def test_for_the_config_of_the_process(self, engine):
         outbox.require_intents(engine)

@@ -26,9 +26,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds between two looks into an empty outbox.",
 )
+@click.option(
+    "--keep-intents",
+    "keep_days",
+    type=click.IntRange(30, 36_500),  # less is less than the retries of a job may take
+    default=365,
+    show_default=True,
+    help="Days after which the intent of a job that never ended well is removed.",
+)
 @click.option("--once", is_flag=True, help="Push what is there now, and end.")
 @redis_options
-def command(*, url: str, poll_s: float, once: bool, config_file: str | None, environment: str | None) -> None:
+def command(
+    *, url: str, poll_s: float, keep_days: int, once: bool, config_file: str | None, environment: str | None
+) -> None:
     """Push jobs from the outbox of a database: see docs/guides/outbox.md.
 
     DATABASE_URL is as SQLAlchemy has it, without an async driver; it may come from the variable of that name. Any
@@ -45,22 +55,23 @@ def command(*, url: str, poll_s: float, once: bool, config_file: str | None, env
     tell_if_embedded(config)
     engine = _engine(url)
     try:
-        _relay(engine, config, poll_s=poll_s, once=once)
+        _relay(engine, config, poll_s=poll_s, keep_days=keep_days, once=once)
     finally:
         engine.dispose()
 
 
-def _relay(engine: Any, config: Config, *, poll_s: float, once: bool) -> None:
+def _relay(engine: Any, config: Config, *, poll_s: float, keep_days: int, once: bool) -> None:
     from pillion.client import Client
     from pillion.outbox.relay import Relay
     from pillion.storage.connect import open_storage
 
     config.queue_limits = {}  # a job that was committed has been accepted
-    relay = Relay(engine, Client(open_storage(config), config))
+    relay = Relay(engine, Client(open_storage(config), config), keep_intents_s=keep_days * 86_400.0)
     if once:
         moved = 0
         while count := relay.move():
             moved += count
+        relay.forget_intents()
         click.echo(f"{moved} jobs pushed.")
         return
     stop = threading.Event()

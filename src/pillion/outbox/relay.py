@@ -6,15 +6,22 @@ after a death exactly there perhaps twice, with the same jid. Several relays can
 or waits for its turn (SQLite, where a write, even of nothing, takes the lock that a SELECT does not).
 
 A committed job is accepted, so limits of queues do not count here: what refuses work has to do so at `enqueue`.
+
+Intents are no jobs of the relay, but it cleans up behind them: a job that ended in the dead set, or was removed by
+hand, leaves its row. Nobody tells when such a job is gone for good, so only age counts, and it must be more than any
+job can need: 25 retries take 21 days, and the dead set lets go of a job after 180, until when it can be tried once more.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, and_, delete, select
 
 from pillion.client import Client
 from pillion.errors import DecodeError
@@ -23,17 +30,33 @@ from pillion.wire.codec import loads_job
 
 BATCH_SIZE: Final = 500
 LONGEST_PAUSE_S: Final = 30.0
+KEEP_INTENTS_S: Final = 365 * 86_400.0
+FORGET_EVERY_S: Final = 3600.0
 
 _log = logging.getLogger("pillion")
 
 
 class Relay:
-    """One relay. `client` is what it pushes with; its config should have no limits of queues."""
+    """One relay. `client` is what it pushes with; its config should have no limits of queues.
 
-    def __init__(self, engine: Engine, client: Client, *, batch_size: int = BATCH_SIZE) -> None:
+    `keep_intents_s` is after how many seconds an intent is removed whose job has not ended well: a job that came back
+    after that would be discarded. None: never. It should be longer than `dead_timeout_s` of the workers.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        client: Client,
+        *,
+        batch_size: int = BATCH_SIZE,
+        keep_intents_s: float | None = KEEP_INTENTS_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._engine = engine
         self._client = client
         self._batch_size = batch_size
+        self._keep_intents_s = keep_intents_s
+        self._clock = clock
         self._unreadable: set[int] = set()  # rows that somebody else has written, or cut off: they must not stop others
 
     def move(self) -> int:
@@ -47,12 +70,27 @@ class Relay:
                     return len(jobs)
         return 0
 
+    def forget_intents(self) -> int:
+        """Remove the intents that are too old, and return how many. Raises what the database raises."""
+        if self._keep_intents_s is None:
+            return 0
+        oldest = datetime.fromtimestamp(self._clock() - self._keep_intents_s, UTC)
+        is_over = and_(table.c.payload.is_(None), table.c.created_at < oldest)
+        with self._engine.begin() as connection:
+            forgotten = connection.execute(delete(table).where(is_over)).rowcount
+        if forgotten:
+            _log.info("Removed %d intents of before %s: their jobs never ended well", forgotten, oldest)
+        return forgotten
+
     def run(self, stop: threading.Event, poll_s: float = 1.0) -> None:
         """Move what comes until `stop` is set, looking every `poll_s` seconds. Outages are logged and outlived."""
-        pause_s = poll_s
+        pause_s, forget_at_s = poll_s, 0.0
         while not stop.is_set():
             try:
                 moved = self.move()
+                if self._clock() >= forget_at_s:
+                    self.forget_intents()
+                    forget_at_s = self._clock() + FORGET_EVERY_S
             except Exception as error:  # noqa: BLE001 -- whichever of the two is away: it will be back
                 _log.warning("The outbox waits %.0f s, as %s: %s", pause_s, type(error).__name__, error)
                 stop.wait(pause_s)

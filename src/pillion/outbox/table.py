@@ -6,6 +6,7 @@ outbox.metadata]`.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, String, Table, Text, func
@@ -13,7 +14,8 @@ from sqlalchemy.orm import registry
 
 metadata: Final = MetaData()
 
-# `payload` is the job as `Client.prepare` makes it; NULL for an intent, whose job is in Redis already.
+# `payload` is the job as `Client.prepare` makes it; NULL for an intent, whose job is in Redis already. `created_at` is
+# when the row was written; of an intent whose job is to run later, when that is due.
 table: Final = Table(
     "pillion_outbox",
     metadata,
@@ -27,9 +29,11 @@ table: Final = Table(
 class Entry:
     """One row. A session takes it like any object of the application, so it is written when that is, sync or async."""
 
-    def __init__(self, jid: str, payload: str | None) -> None:
+    def __init__(self, jid: str, payload: str | None, created_at: datetime | None = None) -> None:
         self.jid: Any = jid
         self.payload: Any = payload
+        if created_at is not None:  # else the database says what time it is
+            self.created_at: Any = created_at
 
 
 registry(metadata=metadata).map_imperatively(Entry, table)
