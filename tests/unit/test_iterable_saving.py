@@ -98,6 +98,16 @@ def test_a_job_can_cancel_itself():
     assert (iteration.cancelled_at, iteration.cancel()) == (1000, 1000)
 
 
+@pytest.mark.parametrize("who", ["itself", "another"])
+def test_a_job_that_is_cancelled_in_its_last_item_is_simply_complete(who):
+    """As in Ruby: it is looked before an item, and there is none to come (behaviour.md 16, step 5)."""
+    run = Run(TenItems(_9=lambda job: job.iteration.cancel() if who == "itself" else run.memory.cancel(900)))
+    run()
+    assert run.job.done == list(range(10))
+    assert run.job.counts == [1, 0, 1, 0, 1]
+    assert run.memory.fields == {}
+
+
 def test_a_job_that_cancels_itself_and_fails_is_cancelled_when_it_is_tried_again():
     run = Run(TenItems(_4=lambda job: (job.iteration.cancel(), fail(job))))
     with pytest.raises(ValueError, match="no"):
