@@ -8,8 +8,7 @@ or waits for its turn (SQLite, where a write, even of nothing, takes the lock th
 A committed job is accepted, so limits of queues do not count here: what refuses work has to do so at `enqueue`.
 
 Intents are no jobs of the relay, but it cleans up behind them: a job that ended in the dead set, or was removed by
-hand, leaves its row. Nobody tells when such a job is gone for good, so only age counts, and it must be more than any
-job can need: 25 retries take 21 days, and the dead set lets go of a job after 180, until when it can be tried once more.
+hand, X take 21 days, and the dead set lets go of a job after 180, until when it can be tried once more.
 """
 
 from __future__ import annotations
