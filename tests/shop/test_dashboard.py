@@ -1,10 +1,10 @@
-"""What Pillion's dashboard shows and does during drills D1, D2, D4, D8: inside of the shop, in a real Chromium."""
+"""What Pillion's dashboard shows and does during drills D1, D2, D4, D8, D10: inside of the shop, in a real Chromium."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
-from shop_photos import photograph
+from shop_photos import photograph, wait_for_charts
 from shop_process import LATER, SOON
 
 
@@ -66,3 +66,15 @@ def test_d8_a_slow_job_is_busy_in_queue_high(shop, row):
     page, busy = row("/busy", "shop.jobs.CompleteOrderJob")
     expect(busy).to_contain_text("high")
     photograph(page, "dashboard-busy")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_d10_many_orders_fill_the_metrics(shop, row):
+    worker = shop.start_worker(SHOP_PAUSES_S="0.1")
+    shop.command("load", "--orders", "40", "--products", "2")
+    assert worker.stop() == 0, "and what it has counted is written"
+    for job in ("CompleteOrderJob", "SendOrderNotificationEmailJob", "RequestOrderFulfillmentJob"):
+        page, counted = row("/metrics", f"shop.jobs.{job}")
+        expect(counted).to_contain_text("40")
+    wait_for_charts(page)
+    photograph(page, "dashboard-metrics")

@@ -122,9 +122,19 @@ def test_a_port_that_is_taken_is_named(dev):
     assert "SHOP_PORT" in run.log
 
 
+@pytest.mark.parametrize("port", ["web", "-1", "99999"])
+def test_a_port_that_is_none_is_named(dev, port):
+    run = Run([sys.executable, "-m", "shop.dev"], dev.folder, dev.environ | {"SHOP_PORT": port}, "refused")
+    assert run.wait() == 1
+    run.destroy()
+    assert f"Port {port} cannot be used" in run.log
+    assert "Traceback" not in run.log
+
+
 def test_a_stage_that_there_is_not_is_refused_with_those_that_there_are(dev):
     run = Run([sys.executable, "-m", "shop.dev", "--stage", "9"], dev.folder, dev.environ, "refused")
     assert run.wait() == 2
+    run.destroy()
     assert "'9' is not one of '0', '1', '2a', '2b', '3', '4', '5', '6'" in run.log
     assert not (dev.folder / "var").exists(), "nothing was made"
 

@@ -106,7 +106,10 @@ class Reader:
         self._cwd = folder
         self._example = copy_example(folder / "examples")
         python = Path(sys.executable).parent
-        self._environ = clean_environment(folder) | {"PATH": f"{python}{os.pathsep}{os.environ['PATH']}"}
+        self._environ = clean_environment(folder) | {
+            "PATH": f"{python}{os.pathsep}{os.environ['PATH']}",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",  # what it says of itself is on no page
+        }
         self._urls: dict[str, str] = {}
         self._runs: list[Run] = []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
 import click
@@ -19,7 +18,6 @@ from shop.visitor import Refused, Visitor
 
 SECONDS = click.FloatRange(min=0, max=3600)
 SERVICES = [service.name for service in services.all_services()]
-LOOK_EVERY_S = 0.2
 
 
 class Commands(click.Group):
@@ -67,12 +65,9 @@ def order(product: str, quantity: int, email: str, address: str) -> None:
 
 @main.command()
 @click.argument("order_id", type=int)
-@click.option("--wait", "wait_s", type=float, default=0.0, help="Wait so many seconds at most until it is settled.")
-def show(order_id: int, wait_s: float) -> None:
+def show(order_id: int) -> None:
     """Show how far an order is."""
-    deadline = time.monotonic() + wait_s
-    while not (found := orders.find(order_id)).is_settled and time.monotonic() < deadline:
-        time.sleep(LOOK_EVERY_S)
+    found = orders.find(order_id)
     click.echo(f"order {found.id}: {found.quantity} x {found.product.name}")
     click.echo(f"payment:     {found.charge_id or found.charge_decline_reason or '-'}")
     click.echo(f"email:       {found.email_id or '-'}")

@@ -51,10 +51,10 @@ def main(stage: str | None, worker: bool) -> None:  # noqa: FBT001 - click passe
 
 
 def _listen(variable: str, default: int) -> socket.socket:
-    port = int(os.environ.get(variable) or default)
+    port = os.environ.get(variable) or str(default)
     try:
-        return serve.listen(port)
-    except OSError as error:
+        return serve.listen(int(port))
+    except (OSError, ValueError, OverflowError) as error:
         raise click.ClickException(f"Port {port} cannot be used ({error}). Set {variable} to another one.") from None
 
 

@@ -7,9 +7,6 @@ its step done (see order_steps), and pushes it then.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from pillion import LockNotAcquired
 
 from shop import order_steps, orders
 from shop.application_job import ApplicationJob
@@ -25,16 +22,15 @@ class CompleteOrderJob(ApplicationJob, queue="high"):
 
 
 class SendOrderNotificationEmailJob(ApplicationJob):
-    """Tell the customer. Two runs at once would both find that no mail was sent yet: hence the lock."""
+    """Tell the customer. Two runs at once would both find that no mail was sent yet: hence the lock.
+
+    Who does not get it is retried like anybody else; nobody is told, as LockNotAcquired is an error that passes.
+    """
 
     def perform(self, order_id: int) -> None:
         with self.lock(f"confirmation:{order_id}", timeout_s=settings().mail_lock_s) as lock:
             order_steps.confirm(order_id, before_sending=lock.extend)
         RequestOrderFulfillmentJob.perform_async(order_id)
-
-    @staticmethod
-    def retry_in(count: int, exc: BaseException, payload: dict[str, Any]) -> float | None:  # noqa: ARG004
-        return 5 if isinstance(exc, LockNotAcquired) else None  # another run is at it, or was killed at it
 
 
 class RequestOrderFulfillmentJob(ApplicationJob):

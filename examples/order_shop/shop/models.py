@@ -71,15 +71,6 @@ class Order(Base):
         """What is charged."""
         return self.quantity * self.product.price_cents
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether there is nothing left to do for it."""
-        return bool(self.charge_decline_reason) or None not in (
-            self.charge_id,
-            self.email_id,
-            self.fulfillment_request_id,
-        )
-
 
 class SimulatedBehaviour(Base):
     """How a service is to misbehave, until further notice. Web and worker both read it."""

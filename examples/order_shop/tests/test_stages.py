@@ -27,7 +27,7 @@ def place(stage, product):
 
 def test_an_order_is_completed(stage):
     order = place(stage, factories.product())
-    assert order.is_settled
+    assert order.charge_successful
     assert [row["charge_id"] for row in services.payments().rows()] == [order.charge_id]
     assert [row["email_id"] for row in services.email().rows()] == [order.email_id]
     assert [row["request_id"] for row in services.fulfillment().rows()] == [order.fulfillment_request_id]

@@ -45,7 +45,8 @@ class Service:
 
     def status(self) -> dict[str, Any]:
         """What the service says of itself, whatever behaviour was set. Raises HTTPError, httpx.TransportError."""
-        return _read(_http().get(f"{self.url}/status", timeout=STATUS_TIMEOUT_S))
+        facts: dict[str, Any] = _read(_http().get(f"{self.url}/status", timeout=STATUS_TIMEOUT_S))
+        return facts
 
     def clear(self) -> None:
         """Make the service forget everything. Only fakes can."""
