@@ -6,7 +6,7 @@ import pytest
 
 from pillion.cli.banner import banner_text, describe
 from pillion.config import Capsule, QueueSpec
-from pillion.settings.options import WorkerGroup
+from pillion.settings.readers import WorkerGroup
 
 
 def banner(**changes) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from pillion.config import QueueLimit
 from pillion.errors import ConfigError
-from pillion.settings.options import queue_limits
+from pillion.settings.readers import queue_limits
 
 
 def test_each_table_is_a_limit():

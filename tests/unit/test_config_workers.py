@@ -11,7 +11,7 @@ from pillion.config import Config, QueueSpec
 from pillion.errors import ConfigError
 from pillion.server.children import Seat, plan_seats
 from pillion.server.worker import devote
-from pillion.settings.options import WorkerGroup, worker_groups
+from pillion.settings.readers import WorkerGroup, worker_groups
 from pillion.settings.sources import Settings, load_config
 
 BOTH = (WorkerGroup(2, ("critical",)), WorkerGroup(5, ("default",)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pillion.config import Capsule
-from pillion.settings.options import WorkerGroup
+from pillion.settings.readers import WorkerGroup
 
 # A rider and the one on the seat behind.
 _PICTURE = r"""

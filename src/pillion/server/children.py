@@ -15,7 +15,7 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pillion.settings.options import WorkerGroup
+from pillion.settings.readers import WorkerGroup
 
 # A worker that dies earlier than this after its start may be in a crash loop.
 QUICK_DEATH_S = 3.0

@@ -44,7 +44,7 @@ from pillion.server.signals import Action, SignalInbox, action_of
 from pillion.server.spawn import SIGNALS, fork_worker
 from pillion.server.systemd import READY, STOPPING, WATCHDOG, Notifier, watchdog_interval_s
 from pillion.server.worker import Order, run_worker
-from pillion.settings.options import WorkerGroup
+from pillion.settings.readers import WorkerGroup
 
 log = logging.getLogger("pillion")
 

@@ -22,16 +22,8 @@ from typing import Any, cast
 from pillion.config import Config, QueueSpec
 from pillion.errors import ConfigError
 from pillion.settings import sidekiq_yml
-from pillion.settings.options import (
-    NAMES,
-    OPTIONS,
-    RUBY_ONLY,
-    TABLES,
-    CapsuleSpec,
-    Option,
-    WorkerGroup,
-    refuse_unknown,
-)
+from pillion.settings.options import NAMES, OPTIONS, RUBY_ONLY, TABLES, Option
+from pillion.settings.readers import CapsuleSpec, WorkerGroup, refuse_unknown
 
 FILES = ("pillion.toml", "pyproject.toml", "pillion.yml", "config/sidekiq.yml", "config/sidekiq.yml.erb")
 SECTIONS = "environments"

@@ -1,30 +1,31 @@
-"""Config and Capsule: what one Pillion process is told.
-
-A Config is built once (from code, environment and file), validated as a whole, passed down by
-argument, and frozen when the launcher starts. A Capsule is a set of queues with its own threads.
-Defaults are Sidekiq's (behaviour.md 7) unless a comment says why not.
-"""
+"""Config: everything one process is told."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast, get_args
 
+from pillion.config.parts import (
+    Capsule,
+    QueueLimit,
+    QueueSpec,
+    RedisConfig,
+    merge_queues,
+    positive_number,
+    validate_queue_name,
+    whole_number,
+)
 from pillion.errors import ConfigError
 from pillion.middleware import ClientChain, ServerChain
 from pillion.middleware.retry_jobs import take_retry_limit
 
-QueueMode = Literal["strict", "weighted", "random"]
 StrictArgs = Literal["raise", "warn", False]
-OnFull = Literal["raise", "drop", "wait"]
 OnEnqueueInTransaction = Literal["warn", "raise", "defer"]
 EventLoop = Literal["auto", "asyncio", "uvloop"]
 Event = Literal["startup", "quiet", "shutdown", "exit", "heartbeat", "beat", "child_start", "child_exit"]
 
 EVENTS: tuple[Event, ...] = get_args(Event)
-QUEUE_NAME = re.compile(r"[A-Za-z0-9_:.\-]+")
 
 # Called with the exception, a context map that has at least "context", and the config.
 ErrorHandler = Callable[[BaseException, dict[str, Any], "Config"], None]
@@ -34,148 +35,6 @@ DeathHandler = Callable[[dict[str, Any], BaseException], None]
 Observer = Callable[[dict[str, Any], float, BaseException | None], None]
 # Called once in a worker process, with a `pillion.features.Host`; returns a `pillion.features.Service`.
 ServiceFactory = Callable[[Any], Any]
-
-
-def validate_queue_name(name: object, option: str = "queue") -> str:
-    """Return `name` if Redis and every dashboard can use it as a queue name.
-
-    Raises ConfigError otherwise. The set of characters is that of Sidekiq's Web UI (wire-format 2.4).
-    """
-    if isinstance(name, str) and QUEUE_NAME.fullmatch(name):
-        return name
-    raise ConfigError(option, "letters, digits and _ : . - only", name)
-
-
-@dataclass(slots=True, frozen=True)
-class QueueSpec:
-    """One queue of a capsule. `weight` 0 means that none was given (strict order)."""
-
-    name: str
-    weight: int = 0
-
-    @classmethod
-    def parse(cls, value: object) -> QueueSpec:
-        """Read "name", "name,3", ["name", 3] or a QueueSpec. Raises ConfigError."""
-        given = value
-        if isinstance(value, QueueSpec):
-            return value
-        if isinstance(value, str):
-            name, _, weight = value.partition(",")
-            return cls(validate_queue_name(name.strip()), _weight(weight.strip() or 0, value))
-        if isinstance(value, list | tuple):
-            parts = list(cast("Sequence[object]", value))
-            if len(parts) in (1, 2):
-                return cls(validate_queue_name(parts[0]), _weight(parts[1] if len(parts) == 2 else 0, parts))
-        raise ConfigError("queue", 'a name, "name,weight" or [name, weight]', given)
-
-
-def _weight(raw: object, whole: object) -> int:
-    try:
-        weight = int(raw)  # type: ignore[call-overload]
-    except (TypeError, ValueError):
-        weight = -1
-    if isinstance(raw, bool) or weight < 0:
-        raise ConfigError("queue", "a weight of 0 or more after the comma", whole, 'Example: "high,3".')
-    return int(weight)
-
-
-@dataclass(slots=True)
-class Capsule:
-    """Some queues, the threads that serve them, and the middleware around their jobs.
-
-    Parameters: `concurrency` is the number of jobs at a time.
-    """
-
-    name: str
-    queues: list[QueueSpec] = field(default_factory=lambda: [QueueSpec("default")])
-    concurrency: int = 5
-    server_middleware: ServerChain | None = None  # None: the chain of the Config
-
-    @property
-    def mode(self) -> QueueMode:
-        """How the queues are ordered for each fetch (behaviour.md 6.1)."""
-        weights = [queue.weight for queue in self.queues]
-        if not any(weights):
-            return "strict"
-        return "random" if all(weight == 1 for weight in weights) else "weighted"
-
-    @property
-    def weights(self) -> dict[str, int]:
-        """Queue name to weight, in the order given (the form of the process record, wire-format 7.3)."""
-        return {queue.name: queue.weight for queue in self.queues}
-
-    def validate(self) -> None:
-        """Raise ConfigError unless this capsule can run."""
-        _whole_number(f"capsules.{self.name}.concurrency", self.concurrency, least=1)
-        if not self.queues:
-            raise ConfigError(f"capsules.{self.name}.queues", "at least one queue", self.queues)
-        names = [queue.name for queue in self.queues]
-        if len(set(names)) != len(names):
-            raise ConfigError(f"capsules.{self.name}.queues", "each queue once", names)
-
-
-@dataclass(slots=True, frozen=True)
-class RedisConfig:
-    """How to reach Redis. `url=None` means: environment, and without that the embedded server.
-
-    `timeout_s` bounds connect, read and write, `connect_timeout_s` connect alone if it is given; `pool_timeout_s`
-    the wait for a free connection.
-    `sentinels` are "host:port" strings; `master_name` is the service they watch.
-    """
-
-    url: str | None = field(default=None, repr=False)  # it may have a password in it
-    pool_size: int = 10
-    timeout_s: float = 3.0
-    connect_timeout_s: float | None = None
-    pool_timeout_s: float = 1.0
-    db: int | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    sentinels: tuple[str, ...] = ()
-    master_name: str = "mymaster"
-    sentinel_username: str | None = None
-    sentinel_password: str | None = field(default=None, repr=False)
-    ssl: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    @classmethod
-    def of(cls, value: object) -> RedisConfig:
-        """Read a RedisConfig, a URL, or a map of the fields above. Raises ConfigError."""
-        if isinstance(value, RedisConfig):
-            return value
-        if isinstance(value, str):
-            return cls(url=value)
-        try:
-            return cls(**cast("dict[str, Any]", value))
-        except TypeError:
-            # The value itself may hold a password, so only its type is shown.
-            kind = type(value).__name__
-            raise ConfigError("redis", "a RedisConfig, a URL, or a map of RedisConfig's fields", kind) from None
-
-
-@dataclass(slots=True, frozen=True)
-class QueueLimit:
-    """When a queue counts as full, and what a push does then (F026). Raises ConfigError.
-
-    Parameters: `max_size` is how many jobs may wait in it; `max_latency_s` how many seconds its oldest
-    job may have waited; at least one is needed. `on_full`: "raise" QueueFull, "drop" the jobs, or "wait"
-    up to `wait_timeout_s` seconds for room and then raise QueueFull.
-    """
-
-    max_size: int | None = None
-    max_latency_s: float | None = None
-    on_full: OnFull = "raise"
-    wait_timeout_s: float = 5.0
-
-    def __post_init__(self) -> None:
-        if self.max_size is None and self.max_latency_s is None:
-            raise ConfigError("QueueLimit", "max_size, max_latency_s or both", "neither")
-        if self.max_size is not None:
-            _whole_number("max_size", self.max_size, least=1)
-        if self.max_latency_s is not None:
-            _positive_number("max_latency_s", self.max_latency_s)
-        _positive_number("wait_timeout_s", self.wait_timeout_s)
-        if self.on_full not in ("raise", "drop", "wait"):
-            raise ConfigError("on_full", '"raise", "drop" or "wait"', self.on_full)
 
 
 class Config:
@@ -302,15 +161,15 @@ class Config:
             capsule.validate()
         self._check_queues()
         for name in ("timeout_s", "average_scheduled_poll_interval_s"):
-            _positive_number(name, getattr(self, name))
+            positive_number(name, getattr(self, name))
         if self.max_iteration_runtime_s is not None:
-            _positive_number("max_iteration_runtime_s", self.max_iteration_runtime_s)
+            positive_number("max_iteration_runtime_s", self.max_iteration_runtime_s)
         for name in ("child_processes", "max_jobs_per_child", "max_rss_mb_per_child"):
             if getattr(self, name) is not None:
-                _whole_number(name, getattr(self, name), least=1)
-        _whole_number("dead_max_jobs", self.dead_max_jobs, least=1)
-        _whole_number("dead_timeout_s", self.dead_timeout_s, least=1)
-        _whole_number("max_retries", self.max_retries, least=0)
+                whole_number(name, getattr(self, name), least=1)
+        whole_number("dead_max_jobs", self.dead_max_jobs, least=1)
+        whole_number("dead_timeout_s", self.dead_timeout_s, least=1)
+        whole_number("max_retries", self.max_retries, least=0)
         if self.event_loop not in ("auto", "asyncio", "uvloop"):
             raise ConfigError("event_loop", '"auto", "asyncio" or "uvloop"', self.event_loop)
         if self.strict_args not in ("raise", "warn", False):
@@ -359,15 +218,6 @@ class Config:
         self._adopt_retry_limit()
         self.validate()
         self._frozen = True
-
-
-def merge_queues(values: Sequence[object]) -> list[QueueSpec]:
-    """Read queue specifications, keeping the first position of a name that comes twice."""
-    merged: dict[str, QueueSpec] = {}
-    for value in values:
-        spec = QueueSpec.parse(value)
-        merged.setdefault(spec.name, spec)
-    return list(merged.values())
 
 
 def _defaults() -> dict[str, Any]:
@@ -423,13 +273,3 @@ def _own(value: Any) -> Any:
 
 def _identity(lines: list[str]) -> list[str]:
     return lines
-
-
-def _whole_number(option: str, value: object, *, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(option, f"a whole number of {least} or more", value)
-
-
-def _positive_number(option: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ConfigError(option, "a number above 0", value)
