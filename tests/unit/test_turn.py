@@ -63,6 +63,13 @@ def test_who_waits_goes_on_with_what_the_other_has_brought():
     assert turn.take_if(lambda: True)
 
 
+def test_who_had_enough_a_moment_ago_does_not_take_it_from_another():
+    turn = Turn()
+    turn.take_if(lambda: True)
+    enough = iter([True, False])  # other threads take from the buffer meanwhile
+    assert not turn.take_unless(lambda: next(enough))
+
+
 def test_alone_is_over_also_after_an_error():
     turn = Turn()
     try:

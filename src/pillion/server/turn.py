@@ -30,12 +30,12 @@ class Turn:
     def take_unless(self, is_enough: Callable[[], object]) -> bool:
         """Take the turn as soon as nobody has it, unless `is_enough()` by then. Whoever got True calls `end`."""
         with self._over:
-            while self._is_taken and not is_enough():
+            while not is_enough():  # asked once each time: what is enough now may be gone when asked again
+                if not self._is_taken:
+                    self._is_taken = True
+                    return True
                 self._over.wait()
-            if is_enough():
-                return False
-            self._is_taken = True
-            return True
+            return False
 
     def end(self) -> None:
         """The turn is over: others look again."""
