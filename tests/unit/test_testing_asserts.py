@@ -8,7 +8,7 @@ import pytest
 from pillion import default, testing
 from pillion.config import Config
 from pillion.default import Default
-from pillion.errors import EmptyQueue
+from pillion.errors import EmptyQueue, NotTesting
 from pillion.jobs.base import BaseJob, JobDecorator
 from pillion.testing.drain import INLINE
 
@@ -79,6 +79,22 @@ def test_in_inline_mode_the_message_says_that_jobs_have_run():
             Charge.perform_one()
 
 
+def test_in_inline_mode_nothing_can_be_said_to_be_missing():
+    with testing.inline(home=HOME):
+        Charge.perform_async(1)
+        with pytest.raises(NotTesting, match="each job has run where it was pushed"):
+            testing.assert_not_enqueued(Charge, 1)
+
+
+def test_a_moment_that_has_come_is_now():
+    Charge.perform_in(-5, 1)
+    Charge.perform_at(1_500_000_000, 2)
+    testing.assert_enqueued(Charge, 1, at=-5)
+    testing.assert_enqueued(Charge, 2, at=1_500_000_000)
+    testing.assert_enqueued(Charge, at=0, times=2)
+    testing.assert_not_enqueued(Charge, at=5)
+
+
 def test_the_message_says_what_is_different():
     Charge.perform_async(43)
     Charge.set(queue="low").perform_async(42)
@@ -136,7 +152,10 @@ def test_an_expectation_that_json_cannot_meet():
 def test_what_has_run_is_not_enqueued_any_more():
     Charge.perform_async(1)
     Charge.drain()
+    mail.perform_async("ann")
+    mail.drain()
     assert failure(Charge, 1).endswith("1 of Charge have been run and are not enqueued any more.")
+    assert failure(Base).endswith(f"1 of {Base.__job__.wire_name} have been run and are not enqueued any more.")
 
 
 def test_long_values_are_cut():

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pillion.testing.drain import INLINE, name_of, which
+from pillion.errors import NotTesting
+from pillion.testing.drain import INLINE, name_of, names_of, which
+from pillion.testing.mode import Mode
 from pillion.testing.modes import current
 from pillion.testing.store import Payload
 from pillion.wire.timestamps import Interval, due_at
@@ -40,17 +42,27 @@ def assert_enqueued(
 def assert_not_enqueued(
     job: Any, *args: Any, queue: str | None = None, at: Interval | None = None, within_s: float = 1.0
 ) -> None:
-    """Fail if `job` waits in fake mode. Parameters as for `assert_enqueued`."""
+    """Fail if `job` waits in fake mode. Parameters as for `assert_enqueued`.
+
+    Raises NotTesting in inline mode, where no job ever waits: this could not fail, also if the job has run.
+    """
+    if _mode_of(job).name == "inline":
+        raise NotTesting(INLINE)
     assert_enqueued(job, *args, queue=queue, at=at, times=0, within_s=within_s)
+
+
+def _mode_of(job: Any) -> Mode:
+    return current(getattr(job, "__home__", getattr(job, "home", None)))
 
 
 class _Wish:
     """What a test expects of one job."""
 
     def __init__(self, job: Any, args: Sequence[Any], queue: str | None, at: Interval | None, within_s: float) -> None:
-        mode = current(getattr(job, "__home__", getattr(job, "home", None)))
+        mode = _mode_of(job)
         self._job, self._args, self._queue, self._within_s = job, list(args), queue, within_s
-        self._due_s = None if at is None else due_at(at, mode.clock.now_s())
+        self._now_s = mode.clock.now_s()
+        self._due_s = None if at is None else due_at(at, self._now_s)
         self._queues = mode.queues
         self._is_inline = mode.name == "inline"
         wanted = which(job)
@@ -70,6 +82,8 @@ class _Wish:
     def _time_difference(self, at: Any) -> list[str]:
         due_s = self._due_s or 0.0
         if at is None:
+            if due_s <= self._now_s:  # what has come already is pushed at once
+                return []
             return [f"it is to run now, expected {_moment(due_s)}"]
         off_s = at - due_s
         if abs(off_s) <= self._within_s:
@@ -113,7 +127,8 @@ class _Wish:
         if others:
             counts = ", ".join(f"{name} ({others.count(name)})" for name in dict.fromkeys(others))
             lines.append(f"Other jobs that are enqueued: {counts}.")
-        ran = sum(1 for payload in self._queues.ran if payload["class"] == name_of(self._job))
+        names = names_of(self._job)
+        ran = sum(1 for payload in self._queues.ran if names & {payload.get("class"), payload.get("wrapped")})
         if ran:
             lines.append(f"{ran} of {name_of(self._job)} have been run and are not enqueued any more.")
         return lines
