@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 import redis
 from engine import Engine, payload, until
+from redis_process import RedisProcess
 
+from pillion.config import RedisConfig
 from pillion.errors import Shutdown
+from pillion.storage.connect import open_target
 from pillion.storage.sync import Storage
+from pillion.storage.target import resolve_url
 
 WATCHDOG_S = 20.0
 
@@ -158,6 +162,34 @@ def test_a_job_that_turns_its_cancellation_into_an_error_is_not_retried(engine: 
     engine.stop(within_s=0.05)
     assert not raw.exists("retry", "stat:failed")
     assert raw.lrange("queue:default", 0, -1) == [job]
+
+
+def test_a_job_whose_loop_ends_while_redis_hangs_has_not_failed(
+    own_redis: RedisProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The loop waits for no capsule longer than its time: it cancels what one has not come to interrupt yet."""
+    settings = RedisConfig(url=own_redis.url)
+    storage = open_target(resolve_url(settings, {}), settings)
+    engine = Engine(storage)
+    with own_redis.client() as raw:
+        [job] = begun(engine, raw, forever)
+        manager = engine.manager
+        assert manager is not None
+        own_redis.pause()
+        audit = threading.Thread(target=manager.audit)  # the heartbeat's: it is in the way of the word that gives back
+        audit.start()
+        until(manager._fetcher._leases._lock.locked)
+        stop = threading.Thread(target=engine.stop, args=(0.0,))
+        stop.start()
+        until(lambda: "handing back 1 unfinished jobs" in caplog.text)
+        manager._lane.stop(time.monotonic() + WATCHDOG_S)
+        until(lambda: not manager.busy())
+        own_redis.resume()
+        audit.join()
+        stop.join()
+        until(lambda: raw.lrange("queue:default", 0, -1) == [job])
+        assert not raw.exists("retry", "stat:failed")
+    storage.close()
 
 
 def test_a_job_that_ends_well_in_spite_of_its_cancellation_changes_nothing_any_more(

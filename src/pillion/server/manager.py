@@ -315,6 +315,8 @@ class Manager:
         """Hand back what still runs and interrupt it. Returns whether all of it has ended then."""
         units = [unit for slot in self._slots if (unit := slot.unit) is not None]
         names = ", ".join(describe(unit.raw) for unit in units)
+        for slot in self._slots:
+            slot.condemn()  # Redis may hang, and the loop ends in time
         if units:
             log.warning("Shutdown deadline: handing back %d unfinished jobs: %s", len(units), names)
         try:

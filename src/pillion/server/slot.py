@@ -147,6 +147,11 @@ class Slot:
 
     # -- other threads ---------------------------------------------------------------------------
 
+    def condemn(self) -> None:
+        """Say that the running job will be interrupted: if something else cuts it off before, it has not failed."""
+        with self._lock:
+            self._doomed = self._alert = True
+
     def interrupt(self) -> None:
         """Raise Shutdown in the running job, or wake it, and refuse the next."""
         with self._lock:
