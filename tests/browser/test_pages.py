@@ -1,9 +1,13 @@
 """Every page in every guise: light and dark, left to right and back, phone to desk, with script and without."""
 
 import importlib.util
+import json
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 PAGES = (
     "/",
@@ -131,3 +135,65 @@ def test_a_chosen_look_and_language_stay_without_script(site, visit):
 
 def test_the_browser_s_language_is_taken(site, visit):
     assert visit(site, locale="fr-CH").locator("html").get_attribute("lang") == "fr"
+
+
+def test_times_are_shown_in_the_zone_that_somebody_likes(fleet, browser):
+    context = browser.new_context(timezone_id="Asia/Kolkata", viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    asked = []
+    page.goto(f"{fleet.site}/scheduled")
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate("localStorage.setItem('pillion.live', '0')")
+    written = page.locator(".foot time").inner_text()
+    axis = page.locator(".chart .plot text[data-utc]").first.text_content()
+    page.locator("summary[title]").click()
+    page.get_by_role("button", name="Local time").click()
+    local = page.locator(".foot time").inner_text()
+    assert local == moved(written.removesuffix(" UTC"), minutes=330) + " GMT+5:30"
+    assert (
+        page.locator(".chart .plot text[data-utc]").first.text_content()
+        == moved(f"2026-01-01 {axis}", minutes=330)[11:16]
+    )
+    assert page.locator("th[data-zone]").first.text_content() == "Time (GMT+5:30)"
+    assert asked == []
+    page.reload()
+    assert page.locator(".foot time").inner_text().endswith(" GMT+5:30")
+    assert page.locator("#zone").get_attribute("aria-pressed") == "true"
+    page.locator("summary[title]").click()
+    page.get_by_role("button", name="Local time").click()
+    assert page.locator(".foot time").inner_text().endswith(" UTC")
+    context.close()
+
+
+def moved(text, minutes):
+    return str(datetime.fromisoformat(text) + timedelta(minutes=minutes))
+
+
+def test_local_times_stay_local_while_numbers_change(site, raw, browser):
+    context = browser.new_context(timezone_id="America/New_York")
+    page = context.new_page()
+    page.add_init_script("localStorage.setItem('pillion.live', '2'); localStorage.setItem('pillion.zone', 'local')")
+    raw.zadd("retry", {json.dumps({"class": "A", "args": [], "jid": "a", "queue": "default"}): time.time() + 60})
+    page.goto(f"{site}/retries?view=list")
+    rows = page.locator("tbody tr")
+    shown = rows.first.locator("time[data-utc]")
+    wanted = shown.evaluate("(one) => new Date(one.dataset.utc * 1000).toTimeString().slice(0, 5)")
+    expect(shown).to_contain_text(wanted)
+    raw.zadd("retry", {json.dumps({"class": "B", "args": [], "jid": "b", "queue": "default"}): time.time() + 600})
+    expect(rows).to_have_count(2)
+    expect(shown).to_contain_text(wanted)
+    context.close()
+
+
+WIDE = "[...document.querySelectorAll('.scroll, .rail')].filter((one) => one.scrollWidth > one.clientWidth).length"
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("width", [820, 1100])
+def test_nothing_has_to_be_scrolled_sideways_on_a_small_desk(fleet, visit, width, locale):
+    page = visit(fleet.site, width=width, locale=locale, allow=("404",))
+    found = {}
+    for path in PAGES:
+        page.goto(fleet.site + path)
+        found[path] = page.evaluate(WIDE)
+    assert {path: count for path, count in found.items() if count} == {}

@@ -55,10 +55,14 @@ class Series:
 
 @dataclass(slots=True, frozen=True)
 class Tick:
-    """Letters below the base line, or a dashed mark. `at` is a share of the width, 0 to 1."""
+    """Letters below the base line, or a dashed mark. `at` is a share of the width, 0 to 1.
+
+    `utc`: the label is a time of day, that of this moment (epoch s), which app.js may write in another zone.
+    """
 
     at: float
     label: str
+    utc: float | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -254,7 +258,7 @@ def _grid(axis: Axis) -> Markup:
 
 def _ticks(ticks: Iterable[Tick]) -> Markup:
     return Markup().join(
-        _letters(f"{_short(tick.at * 100)}%", HEIGHT - 4, tick.label, _anchor(tick.at)) for tick in ticks
+        _letters(f"{_short(tick.at * 100)}%", HEIGHT - 4, tick.label, _anchor(tick.at), utc=tick.utc) for tick in ticks
     )
 
 
@@ -276,8 +280,8 @@ def _anchor(at: float) -> str:
     return "start" if at < 0.04 else "end" if at > 0.96 else "middle"
 
 
-def _letters(x: float | str, y: float, text: str, anchor: str, css: str = "") -> Markup:
-    kind = Markup(' class="{}"').format(css) if css else ""
+def _letters(x: float | str, y: float, text: str, anchor: str, css: str = "", utc: float | None = None) -> Markup:
+    kind = Markup(' class="{}"').format(css) if css else Markup(' data-utc="{}"').format(utc) if utc is not None else ""
     at = x if isinstance(x, str) else _short(x)
     return Markup('<text x="{}" y="{}" text-anchor="{}"{}>{}</text>').format(at, _short(y), anchor, kind, text)
 
@@ -349,7 +353,8 @@ def time_ticks(times: Sequence[float], write: Write, *, most: int = 6) -> list[T
     if len(times) < 2:
         return []
     every = max(1, math.ceil((len(times) - 1) / most))
-    return [Tick(index / (len(times) - 1), write(times[index])) for index in range(0, len(times), every)]
+    shown = range(0, len(times), every)
+    return [Tick(index / (len(times) - 1), write(times[index]), times[index]) for index in shown]
 
 
 class Marked(Protocol):
@@ -375,10 +380,13 @@ def marks_in(times: Sequence[float], marks: Iterable[Marked]) -> list[Tick]:
     return [tick for tick in placed if 0 <= tick.at <= 1]
 
 
-def bar_ticks(labels: Sequence[str], *, most: int = 8) -> list[Tick]:
-    """About `most` of the labels of bars, each below the middle of its bar."""
+def bar_ticks(labels: Sequence[str], times: Sequence[float] = (), *, most: int = 8) -> list[Tick]:
+    """About `most` of the labels of bars, each below the middle of its bar; with `times`, they are times of day."""
     every = max(1, math.ceil(len(labels) / most))
-    return [Tick((index + 0.5) / len(labels), labels[index]) for index in range(0, len(labels), every)]
+    return [
+        Tick((index + 0.5) / len(labels), labels[index], times[index] if times else None)
+        for index in range(0, len(labels), every)
+    ]
 
 
 def _most(values: Iterable[Value]) -> float:

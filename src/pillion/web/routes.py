@@ -21,7 +21,10 @@ Method = Literal["GET", "POST", "DELETE"]
 Kind = Literal["page", "action", "own", "api", "file"]
 
 API: Final = "/api/v1"
-MOST_ROWS: Final = 500
+MOST_ROWS: Final = 500  # of the JSON API
+# Of a page: more would weigh more than 120 KB, and nobody reads them. Busy and a search have two tables.
+MOST_SHOWN: Final = 60
+MOST_OF_TWO: Final = 30
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -51,7 +54,8 @@ class Route:
 
 Q: Final = Param(name="q", kind="text", default="", summary="Filter: words and class:Mail queue:low try>=3 and so on")
 CURSOR: Final = Param(name="cursor", kind="text", default="", most=200, summary="Where to go on, from the last answer")
-COUNT: Final = Param(name="count", kind="whole", default=25, low=1, high=MOST_ROWS, summary="Rows of a page")
+COUNT: Final = Param(name="count", kind="whole", default=25, low=1, high=MOST_SHOWN, summary="Rows of a page")
+COUNT_OF_TWO: Final = Param(name="count", kind="whole", default=25, low=1, high=MOST_OF_TWO, summary="Rows of a table")
 LIMIT: Final = Param(name="limit", kind="whole", default=100, low=1, high=MOST_ROWS, summary="Rows of an answer")
 PAGE: Final = Param(name="page", kind="whole", default=1, low=1, high=10_000_000, summary="Number of the page")
 DAYS: Final = Param(name="days", kind="whole", default=30, low=1, high=180, summary="Days of the history")
@@ -126,7 +130,7 @@ _LIST: Final = (Q, CURSOR, PAGE, COUNT)
 
 PAGES: Final = (
     _page("dashboard", "/", "Is it healthy, and if not: what, since when, what can be done", DAYS),
-    _page("busy", "/busy", "Processes and the jobs that run", ONLY, Q, PAGE, COUNT),
+    _page("busy", "/busy", "Processes and the jobs that run", ONLY, Q, PAGE, COUNT_OF_TWO),
     _page("queues", "/queues", "Queues with size, wait, trend and workers", Q, PAUSED, SORT),
     _page("queue", "/queues/{queue}", "Jobs that wait in one queue", *_LIST, ORDER, ALL),
     _page("scheduled", "/scheduled", "Jobs planned for later", *_LIST, TIMES),
@@ -135,7 +139,7 @@ PAGES: Final = (
     _page("job", "/jobs/{jid}", "One job, wherever it is, with its timeline", PLACE, AT, ALL),
     _page("metrics", "/metrics", "What each class of jobs did", PERIOD, MEASURE, Q, RANK),
     _page("metrics_job", "/metrics/{job_class}", "What one class of jobs did", PERIOD),
-    _page("search", "/search", "Jobs by jid, class, arguments or error, everywhere", Q, CURSOR, COUNT),
+    _page("search", "/search", "Jobs by jid, class, arguments or error, everywhere", Q, CURSOR, COUNT_OF_TWO),
     _page("audit", "/audit", "Who did what", Q, CURSOR, COUNT, role="admin"),
     _page("removed", "/removed", "What was removed and can be put back", role="operator"),
     _page("bulk", "/bulk/{bulk_id}", "How far an action on many jobs is", role="operator"),

@@ -69,6 +69,7 @@ function afterChange() {
   }
   countTicks()
   tickTimes()
+  showZone()
 }
 
 // -- live
@@ -158,6 +159,21 @@ function tickTimes() {
   for (const time of $$("time[data-at]")) {
     const text = ago(Number(time.dataset.at), words)
     if (time.textContent !== text) time.textContent = text
+  }
+}
+
+// Times of day are written in UTC; here they become those of the browser's zone, and back.
+function showZone() {
+  const isLocal = store.get("zone") === "local"
+  const iso = (at) => new Date(at - new Date(at).getTimezoneOffset() * 60000).toISOString().replace("T", " ")
+  const zone = new Date().toLocaleTimeString("en", { timeZoneName: "short" }).split(" ").pop()
+  $("#zone").setAttribute("aria-pressed", isLocal)
+  for (const one of $$("[data-utc], [data-zone]")) {
+    const utc = (one.dataset.text ??= one.textContent), length = utc.length
+    const text = one.dataset.utc && iso(one.dataset.utc * 1000)
+    one.textContent = !isLocal ? utc : !text ? utc.replace("UTC", zone) : length < 6 ? text.slice(11, 16) :
+      length > 12 ? text.slice(0, 19) + " " + zone :
+      text.slice(0, 10) === iso(Date.now()).slice(0, 10) ? text.slice(11, 19) : text.slice(5, 16)
   }
 }
 
@@ -257,6 +273,7 @@ on("click", (event) => {
   const at = (selector) => event.target.closest?.(selector)
   for (const menu of $$("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false
   if (at(".copy")) copy(at(".copy"))
+  else if (at("#zone")) { store.set("zone", store.get("zone") === "local" ? "utc" : "local"); showZone() }
   else if (at("[data-dismiss]")) at(".toast").remove()
   else if (at("#fresh button") && pending) showMain(pending)
   else if (at("[data-close]") && at("dialog")) { event.preventDefault(); at("dialog").close() }

@@ -147,7 +147,7 @@ def vitals(overview: Overview, pulse: Pulse, trends: Trends, now_s: float) -> tu
 
 def _of_metrics(name: str, pulse: Pulse, values: Sequence[float]) -> Vital:
     # Workers write their counts every some seconds: the minute that runs is not complete.
-    lately, before = per_minute(values, first=1, last=3), per_minute(values, first=10, last=len(values) - 1)
+    lately, before = per_minute(values, first=1, last=3), per_minute(values, first=1, last=len(values) - 1)
     return Vital(name, lately, pulse.chart(name, values), before)
 
 
@@ -158,4 +158,5 @@ def _of_samples(
     times = tuple(first + 60 * number for number in range(MINUTES))
     chart = Chart(times, 60.0, (Line(name, tuple(history)),), tuple(marks))
     known = [sample for sample in history[:-1] if sample is not None]
-    return Vital(name, value, chart, sum(known) / len(known) if known else None)
+    # Of a dashboard that has just been started, some minutes would be shown as an hour.
+    return Vital(name, value, chart, sum(known) / len(known) if len(known) >= MINUTES // 2 else None)

@@ -42,6 +42,7 @@ PERIODS: Final[Mapping[str, dict[str, Any]]] = {
 MEASURES: Final[Mapping[str, str]] = {"total": "s", "runs": "p", "failures": "f", "average": "ms"}
 OTHER: Final = "other"
 _LINES: Final = 5
+SORTS: Final = ("total", "runs", "failures", "average", "name")
 _MOST_ROWS: Final = 200
 _TREND: Final = 60
 _HEAT: Final = 60
@@ -84,7 +85,7 @@ class _Answer:
 def metrics(source: Source, period: str, by: str, q: str, sort: str) -> Plan[MetricsPage]:
     """All classes whose name has `q` in it."""
     period = period if period in PERIODS else "1h"
-    measure = by if by in MEASURES else "total"
+    measure, sort = by if by in MEASURES else "total", sort if sort in SORTS else "total"
     overview, answer, histograms = yield from together(
         [source.overview(), _ask(source, period), _ask_histograms(source, period)]
     )
@@ -100,6 +101,7 @@ def metrics(source: Source, period: str, by: str, q: str, sort: str) -> Plan[Met
         rows=tuple(rows[:_MOST_ROWS]),
         total=len(jobs),
         query=text,
+        sort=sort,
         read_at=answer.read_at,
     )
 
@@ -145,10 +147,9 @@ def _row(name: str, job: JobMetrics, answer: _Answer, counts: Sequence[int] | No
 
 
 def _order(sort: str) -> Callable[[ClassRow], Any]:
-    name = sort.removeprefix("-")
-    if name == "name":
+    if sort == "name":
         return _by_name
-    of = {"runs": "runs", "failures": "failed", "average": "average_s"}.get(name, "total_s")
+    of = {"runs": "runs", "failures": "failed", "average": "average_s", "total": "total_s"}[sort]
 
     def key(row: ClassRow) -> tuple[float, str]:
         return -getattr(row, of), row.job_class

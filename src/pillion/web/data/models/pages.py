@@ -16,7 +16,7 @@ class Vital:
     """A tile: a number and how it came to be. `name`: throughput, failures, oldest_wait or used_slots.
 
     `value` is per minute (throughput, failures: of the last whole minutes), seconds (oldest_wait), a share
-    (used_slots). `before` is the same an hour ago or so, for "against the last hour"; None if unknown.
+    (used_slots). `before` is its average in the last hour, as far as that is known for half of it; else None.
     """
 
     name: str
@@ -269,8 +269,8 @@ class ClassRow:
 class MetricsPage:
     """All classes. `period` is one of `periods` ("1h" ... "72h"); `measure` is what `chart` shows, one of `measures`.
 
-    `chart` has the five largest classes and "other". `rows`: up to 200, the most total time first; `total` all that
-    fit `query`.
+    `chart` has the five largest classes and "other". `rows`: up to 200, by `sort` ("total", "runs", "failures",
+    "average": the most first; "name"); `total` all that fit `query`.
     """
 
     frame: Frame
@@ -282,6 +282,7 @@ class MetricsPage:
     query: str = ""
     periods: tuple[str, ...] = ("1h", "2h", "4h", "8h", "24h", "48h", "72h")
     measures: tuple[str, ...] = ("total", "runs", "failures", "average")
+    sort: str = "total"
     read_at: float = 0.0
 
 
