@@ -68,9 +68,9 @@ class LateMove:
     def close(self) -> None: ...
 
 
-def _fetcher(line: FetchLine, *, brings: bool = False) -> Fetcher:
+def _fetcher(line: FetchLine, *, brings: bool = False, reports: list[BaseException] | None = None) -> Fetcher:
     config = Config()
-    config.error_handlers.append(lambda exc, context, config: None)
+    config.error_handlers.append(lambda exc, context, config: None if reports is None else reports.append(exc))
     waiter = LateMove(brings=brings)
     return Fetcher(ROUTES, lambda: (0, 1), line=line, waiter=waiter, threads=1, reporter=Reporter(config))
 
@@ -89,9 +89,14 @@ def test_jobs_of_one_exchange_are_not_forgotten_when_the_next_breaks() -> None:
     assert unit.raw == b"one"
 
 
-def test_a_bug_costs_a_thread_one_attempt_and_not_its_life(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bug", [AttributeError("a bug"), IndexError("no popleft of ours")])
+def test_a_bug_is_reported_and_costs_a_thread_one_attempt_and_not_its_life(
+    monkeypatch: pytest.MonkeyPatch, bug: Exception
+) -> None:
     monkeypatch.setattr(fetching, "OUTAGE_WAIT_S", 0.0)
-    fetcher = _fetcher(FetchLine(AttributeError("a bug"), [(0, [b"one"])]))
+    reports: list[BaseException] = []
+    fetcher = _fetcher(FetchLine(bug, [(0, [b"one"])]), reports=reports)
     unit = fetcher.take()
     assert unit is not None
     assert unit.raw == b"one"
+    assert reports == [bug]

@@ -87,7 +87,7 @@ class Taker(threading.Thread):
     """Takes one job."""
 
     def __init__(self, fetcher: Fetcher) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self._fetcher = fetcher
         self.taken: bytes | None = b"nothing yet"
         self.start()

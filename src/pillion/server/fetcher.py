@@ -123,12 +123,12 @@ class Fetcher:
                 if self._buffer or self._fetch():
                     if self._stopping.is_set():
                         break  # they came too late: `_stand_down` hands them back
-                    return self._buffer.popleft()
+                    with suppress(IndexError):  # `tick` or another thread was quicker
+                        return self._buffer.popleft()
+                    continue
                 unit = self._sleep_until_work()
                 if unit is not None:
                     return unit
-            except IndexError:
-                continue  # `tick` or another thread was quicker
             except Exception as exc:  # noqa: BLE001 - also a bug: it must not cost the process its threads
                 self._bear_outage(exc)
         self._stand_down()
