@@ -16,6 +16,8 @@ import pytest
 
 from pillion import log
 from pillion.errors import Postponed
+from pillion.log.handler import Handler
+from pillion.log.levels import LevelFilter
 from pillion.log.record import LineWriter
 
 PAYLOAD = {
@@ -249,6 +251,37 @@ class TestWhoSeesRecords:
         monkeypatch.setattr(logging.getLogger("pillion"), "propagate", False)
         run()
         assert stream.getvalue() == ""
+
+    def test_ours_obeys_the_level_of_the_process_where_a_logger_lets_more_through(self, root, records):
+        stream, logger = io.StringIO(), logging.getLogger("pillion")
+        log.setup("warn", "text", stream, {})
+        before = logger.level
+        logger.setLevel(logging.INFO)
+        try:
+            run()
+        finally:
+            logger.setLevel(before)
+        assert (records, stream.getvalue()) == (["start", "done", "fail", "postponed"], "")
+
+    def test_a_logger_that_is_disabled(self, root, records, monkeypatch):
+        stream = io.StringIO()
+        log.setup("info", "text", stream, {})
+        monkeypatch.setattr(logging.getLogger("pillion"), "disabled", True)
+        assert LineWriter(logging.getLogger("pillion"), "facts").only_handler() is None
+        run()
+        assert stream.getvalue() == ""
+
+    def test_a_handler_made_of_ours(self, root):
+        class Mine(Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                keep.emit(record)
+
+        keep, ours = Keep(), log.setup("info", "text", io.StringIO(), {})
+        root.removeHandler(ours)
+        root.addHandler(mine := Mine(io.StringIO(), log.TextFormatter(), LevelFilter(logging.INFO)))
+        run()
+        root.removeHandler(mine)
+        assert keep.seen == ["start", "done", "fail", "postponed"]
 
     def test_a_stream_put_in_later(self, root, records):
         first, second = io.StringIO(), io.StringIO()

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import threading
+from contextvars import copy_context
 from dataclasses import dataclass
 
 import pytest
@@ -141,6 +142,40 @@ class TestJobFacts:
         job_log.leave(token)
         assert log.context() == {}
 
+    def test_everything_that_add_context_added_stays(self, logger):
+        job_log = log.JobLog(logger, Options())
+        token = job_log.enter(PAYLOAD)
+        log.add_context(order=42)
+        log.add_context(item=7)
+        assert (log.context()["order"], log.context()["item"]) == (42, 7)
+        job_log.leave(token)
+
+    def test_what_was_added_in_a_copied_context_can_be_taken_over(self, logger):
+        job_log = log.JobLog(logger, Options())
+        token = job_log.enter(PAYLOAD)
+        copied = copy_context()
+        copied.run(log.add_context, order=42)
+        assert "order" not in log.context()
+        log.adopt(copied)
+        assert log.context()["order"] == 42
+        job_log.leave(token)
+        log.adopt(copy_context())
+        assert log.context() == {}
+
+    @pytest.mark.parametrize("make", [log.TextFormatter, log.JsonFormatter])
+    def test_the_nearer_goes_before_the_further(self, logger, stream, make):
+        """Those of the record, of with_context, of add_context, of the job."""
+        logger.handlers[0].setFormatter(make())
+        job_log = log.JobLog(logger, Options())
+        token = job_log.enter({**PAYLOAD, "tags": ["job"]})
+        log.add_context(tags="added", jid="added", order="added")
+        with log.with_context(jid="around", order="around"):
+            logger.info("inside", extra={"pillion": {"order": "own"}})
+        job_log.leave(token)
+        line = stream.getvalue()
+        found = line.split() if make is log.TextFormatter else [f"{k}={v}" for k, v in json.loads(line)["ctx"].items()]
+        assert {"tags=added", "jid=around", "order=own"} <= set(found)
+
     def test_stand_before_what_with_context_added(self, logger):
         job_log = log.JobLog(logger, Options())
         token = job_log.enter(PAYLOAD)
@@ -160,6 +195,22 @@ class TestStartDoneFail:
         assert "duration" not in start
         assert (done["msg"], done["duration"], done["cpu_s"]) == ("done", 1.002, 0.001235)
         assert done["ctx"]["elapsed"] == 1.002
+        assert "cpu_s" not in done["ctx"]
+
+    def test_a_job_without_tags_has_none_on_its_lines(self, logger):
+        facts = log.JobLog(logger, Options()).context({**PAYLOAD, "tags": [], "bid": None})
+        assert {"tags", "bid"} & facts.keys() == set()
+
+    def test_times_have_milliseconds(self, logger, stream):
+        job_log = log.JobLog(logger, Options())
+        job_log.done({}, 1.00249, None)
+        job_log.put_off({}, 0.12345, None, Postponed(1 / 3))
+        done, postponed = lines(stream)
+        assert (done["duration"], postponed["duration"], postponed["ctx"]["again_in_s"]) == (1.002, 0.123, 0.333)
+
+    def test_a_level_of_its_own_brings_no_lines_back_that_the_config_skips(self, logger):
+        skipping = log.JobLog(logger, Options(skip_default_job_logging=True))
+        assert not skipping.wants({**PAYLOAD, "log_level": "debug"})
 
     def test_a_failed_job_says_fail_with_its_time(self, logger, stream):
         job_log = log.JobLog(logger, Options())
@@ -223,6 +274,10 @@ class TestLevelOfOneJob:
     def test_lets_more_through_for_that_job_only(self, logger, stream):
         self.run(logger, {**PAYLOAD, "log_level": "debug"})
         assert [line["msg"] for line in lines(stream)] == ["detail 1", "careful", "from a library"]
+
+    def test_may_be_in_capitals_as_others_write_it(self, logger, stream):
+        self.run(logger, {**PAYLOAD, "log_level": "DEBUG"})
+        assert "detail 1" in stream.getvalue()
 
     def test_lets_less_through(self, logger, stream):
         self.run(logger, {**PAYLOAD, "log_level": "error"})

@@ -15,6 +15,7 @@ import pytest
 
 from pillion import log
 from pillion.errors import ConfigError
+from pillion.log.facts import TASK_TID
 
 PREFIX = re.compile(r"pid=(\d+) tid=([0-9a-z]+) ")
 
@@ -102,6 +103,34 @@ class TestText:
         assert first.endswith("INFO: hi")
         assert rest[0].startswith("Traceback")
         assert rest[-1] == "ValueError: boom"
+
+    def test_has_three_digits_of_milliseconds(self):
+        made = record()
+        made.created = 1678729794.005
+        assert text(made).startswith("2023-03-13T17:49:54.005Z ")
+
+    def test_has_the_traceback_that_another_process_made(self):
+        assert text(record(exc_text="Traceback of a child")).endswith("INFO: hi\nTraceback of a child")
+
+    def test_makes_a_traceback_once_for_all_handlers(self):
+        try:
+            raise ValueError("boom")
+        except ValueError:
+            made = record(exc_info=sys.exc_info(), exc_text="made before")
+        assert text(made).endswith("INFO: hi\nmade before")
+
+    def test_has_no_traceback_where_nothing_was_raised(self):
+        assert text(record(exc_info=(None, None, None))).endswith("INFO: hi")
+
+    def test_puts_the_stack_below_the_line(self):
+        assert text(record(stack_info="Stack (most recent call last):")).endswith("hi\nStack (most recent call last):")
+
+    def test_names_a_task_where_the_thread_is_that_of_many(self):
+        token = TASK_TID.set("task7")
+        try:
+            assert (log.tid(), " tid=task7 " in text(record())) == ("task7", True)
+        finally:
+            TASK_TID.reset(token)
 
     def test_writes_a_lone_surrogate_as_its_escape(self):
         assert text(record("bad \ud800")).endswith(r"bad \ud800")

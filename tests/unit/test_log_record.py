@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -94,6 +96,31 @@ def test_each_task_has_its_name(logger: logging.Logger, keep: Keep) -> None:
     asyncio.run(main())
     names = [getattr(record, "taskName", None) for record in keep.records]
     assert names[1::2] == names[2::2]
+
+
+def test_after_a_fork_records_have_the_new_pid(
+    logger: logging.Logger, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = LineWriter(logger, "facts")
+    lines.write("start", None)
+    monkeypatch.setattr(os, "getpid", lambda: 4711)
+    lines.write("start", None)
+    assert [record.process == 4711 for record in keep.records] == [False, True]
+
+
+def test_a_logger_of_another_class_is_asked(keep: Keep) -> None:
+    class Mine(logging.Logger):
+        def _log(self, *args: Any, **options: Any) -> None:
+            asked.append(args[1])
+
+    asked: list[str] = []
+    LineWriter(Mine("mine"), "facts").write("start", None)
+    assert asked == ["start"]
+
+
+def test_a_logger_below_another_one_has_more_than_one_handler_to_think_of() -> None:
+    logging.getLogger("test.above")
+    assert LineWriter(logging.getLogger("test.above.below"), "facts").only_handler() is None
 
 
 def test_factory_of_the_application_is_asked(logger: logging.Logger, keep: Keep) -> None:

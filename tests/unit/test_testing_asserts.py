@@ -1,5 +1,6 @@
 """assert_enqueued: what it finds, and what it says when it does not (F234)."""
 
+import time
 from datetime import timedelta
 from unittest.mock import ANY
 
@@ -121,11 +122,22 @@ def test_the_nearest_comes_first_and_not_too_many():
     assert message[-1] == "  ... and 11 more"
 
 
+def test_ten_are_shown_without_more():
+    for order_id in range(10):
+        Charge.perform_async(order_id)
+    message = failure(Charge, 42)
+    assert message.count("in queue 'high'") == 10
+    assert "more" not in message
+
+
 def test_a_wrong_number_of_times():
     Charge.perform_async(1)
     assert failure(Charge, times=2).startswith(
         "Expected Charge(...) to be enqueued 2 times, but it was once.\nEnqueued Charge:\n  (1) in queue 'high'"
     )
+    Charge.perform_async(1)
+    assert "to be enqueued once, but it was 2 times" in failure(Charge, times=1)
+    Charge.perform_one()
     with pytest.raises(AssertionError, match="to be enqueued not at all, but it was once"):
         testing.assert_not_enqueued(Charge, 1)
 
@@ -137,6 +149,22 @@ def test_a_wrong_time():
     assert ": 30.0 s too early" in message
     assert "it is to run now, expected" in message
     assert "too late" in failure(Charge, 1, at=30)
+    testing.assert_not_enqueued(Charge, 1, at=70)
+    with pytest.raises(AssertionError):
+        testing.assert_not_enqueued(Charge, 1, at=70, within_s=20)
+
+
+def test_moments_are_told_in_utc_whatever_the_machine_is_set_to(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        Charge.perform_at(2_000_000_000, 1)
+        message = failure(Charge, 1, at=2_000_000_060)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert "Expected Charge(1) at 2033-05-18 03:34:20+00:00 to be enqueued" in message
+    assert "  (1) in queue 'high', at 2033-05-18 03:33:20+00:00\n" in message
 
 
 def test_a_wrong_number_of_arguments():
@@ -146,7 +174,8 @@ def test_a_wrong_number_of_arguments():
 
 def test_an_expectation_that_json_cannot_meet():
     Charge.perform_async([1, 2])
-    assert "(1, 2) cannot come out of JSON" in failure(Charge, (1, 2))
+    for odd, text in (((1, 2), "(1, 2)"), ({1}, "{1}"), (b"x", "b'x'")):
+        assert f"{text} cannot come out of JSON" in failure(Charge, odd)
 
 
 def test_what_has_run_is_not_enqueued_any_more():
