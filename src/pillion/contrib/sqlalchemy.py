@@ -17,6 +17,7 @@ In an AsyncSession all of this happens inside of the greenlet that drives the co
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Awaitable, Iterator
 from contextvars import ContextVar
@@ -26,7 +27,6 @@ from weakref import ReferenceType, ref
 
 from sqlalchemy import event
 from sqlalchemy.exc import UnboundExecutionError
-from sqlalchemy.ext.asyncio import async_session
 from sqlalchemy.orm import Session, SessionTransaction
 
 from pillion.client.held import Held, dropped, release, release_async
@@ -92,7 +92,9 @@ class SessionPushes:
         try:
             return bool(self.session.get_bind().dialect.is_async)
         except UnboundExecutionError:  # each class has a database of its own; an AsyncSession knows that it is one
-            return async_session(self.session) is not None
+            # Who has an AsyncSession has loaded this. It needs greenlet, which a plain Session must do without.
+            loaded = sys.modules.get("sqlalchemy.ext.asyncio")
+            return loaded is not None and loaded.async_session(self.session) is not None
 
     def hold(self, held: Held) -> None:
         """As `Transaction.hold`. A session without a transaction begins one, as it does for `session.add`."""
