@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import create_engine, func, select, text
@@ -160,3 +161,11 @@ def test_a_relay_process_outlives_an_outage_of_the_database_and_ends_at_sigterm(
     wait_until(lambda: numbers(raw) == [1, 2], "the next job in Redis", relay.log_path.read_text)
     relay.terminate()
     assert relay.wait() == 0, relay.log_path.read_text()
+
+
+def test_intents_are_removed_by_their_age(engine, storage):
+    relay = outbox.Relay(engine, Client(storage, Config()), keep_intents_s=86_400)
+    with Session(engine) as session, session.begin():
+        session.add(outbox.Entry("new", None))
+        session.add(outbox.Entry("old", None, datetime.now(UTC) - timedelta(days=1, minutes=1)))
+    assert (relay.forget_intents(), relay.forget_intents(), left(engine)) == (1, 0, 1)
