@@ -7,80 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from fetcher_scene import SECOND, Eager, GatedLine, make_fetcher
 
-from pillion.config import Config
 from pillion.errors import RedisUnavailable
 from pillion.server import fetcher as fetching
 from pillion.server.fetcher import Fetcher
-from pillion.server.reporter import Reporter
 from pillion.server.turn import Turn
 from pillion.server.unit_of_work import UnitOfWork
-from pillion.storage.ops import work
-from pillion.storage.ops.base import Op
-
-ROUTES = [work.Route.of("default", "host:1:me")]
-FIRST, SECOND = [(0, [b"a", b"b", b"c", b"d"])], [(0, [b"e", b"f", b"g", b"h"])]
-
-
-class Eager:
-    """A pace at which four jobs are fetched as soon as fewer than three are left."""
-
-    def batch(self, **_: int) -> int:
-        return 4
-
-    def low(self, _threads: int) -> int:
-        return 3
-
-    def observe(self, *_: float) -> None: ...
-
-    def took(self, _elapsed_s: float) -> None: ...
-
-    def forget(self) -> None: ...
-
-
-class GatedLine:
-    """Answers the first fetch at once, and the second, with `second`, when `gate` is open."""
-
-    def __init__(self, second: Any) -> None:
-        self.answers: list[Any] = [FIRST, second]
-        self.reached, self.gate = threading.Event(), threading.Event()
-        self.others: list[str] = []
-
-    def exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        return [self._answer(op) for op in ops]
-
-    def _answer(self, op: Op[Any]) -> Any:
-        if op.script is None or op.script.name != "fetch":
-            self.others.append(op.script.name if op.script else str(op.args[0]))
-            return 0
-        if len(self.answers) < 2:
-            self.reached.set()
-            assert self.gate.wait(60)
-        answer = self.answers.pop(0)
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-
-class NoWaiter:
-    """Of a capsule that never gets to sleep."""
-
-    armed = False
-
-    def settle_cancelled(self) -> bool:
-        return False
-
-    def cancel_ops(self) -> list[Op[Any]]:
-        return []
-
-    def wait(self, paused: Any) -> bool:
-        raise AssertionError("there is work")
-
-    def wake(self) -> None: ...
-
-    def drop(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class Taker(threading.Thread):
@@ -99,14 +32,6 @@ class Taker(threading.Thread):
     def result(self) -> bytes | None:
         self.join(60)
         return self.taken
-
-
-def make_fetcher(
-    line: GatedLine, reports: list[BaseException], order: Callable[[], Sequence[int]] = lambda: (0,)
-) -> Fetcher:
-    config = Config()
-    config.error_handlers.append(lambda exc, context, config: reports.append(exc))
-    return Fetcher(ROUTES, order, line=line, waiter=NoWaiter(), threads=3, reporter=Reporter(config))
 
 
 class Scene:
@@ -148,7 +73,7 @@ def test_who_finds_nothing_waits_for_what_is_on_its_way_and_fetches_nothing(scen
     others = [Taker(running.fetcher), Taker(running.fetcher)]
     running.line.gate.set()
     assert {running.ahead.result(), *(other.result() for other in others)} == {b"e", b"f", b"g"}
-    assert running.line.answers == []
+    assert running.line.fetches == 2
 
 
 def test_an_outage_is_reported_and_holds_nobody_up_while_there_are_jobs(
@@ -159,6 +84,51 @@ def test_an_outage_is_reported_and_holds_nobody_up_while_there_are_jobs(
     running.line.gate.set()
     assert {running.ahead.result(), running.take()} == {b"c", b"d"}
     assert reports == [error]
+    assert running.line.fetches == 2
+
+
+def test_after_one_that_broke_the_next_fetch_looks_into_the_private_lists(scene: Callable[[Any], Scene]) -> None:
+    running = scene(RedisUnavailable("gone"))
+    running.line.gate.set()
+    assert {running.ahead.result(), running.take()} == {b"c", b"d"}
+    running.line.answers.append([(0, [b"e"])])
+    assert not running.line.drained
+    assert running.take() == b"e"
+    assert running.line.drained
+
+
+def test_nobody_fetches_ahead_after_quiet(monkeypatch: pytest.MonkeyPatch, reports: list[BaseException]) -> None:
+    monkeypatch.setattr(fetching, "Pace", Eager)
+    line = GatedLine(SECOND)
+    line.gate.set()
+    fetcher = make_fetcher(line, reports)
+    assert [unit.raw for unit in (fetcher.take(), fetcher.take()) if unit] == [b"a", b"b"]
+    fetcher.quiet()
+    assert fetcher.take() is None
+    assert line.answers == [SECOND]
+
+
+class Preceded(Turn):
+    """Just before anybody takes it to fetch ahead, somebody else did, and got less than he asked for."""
+
+    fetcher: Fetcher
+
+    def take_if(self, is_due: Callable[[], object]) -> bool:
+        self.fetcher._low, self.fetcher._dry = 0, True
+        return super().take_if(is_due)
+
+
+def test_nobody_fetches_ahead_because_it_was_due_a_moment_ago(
+    monkeypatch: pytest.MonkeyPatch, reports: list[BaseException]
+) -> None:
+    monkeypatch.setattr(fetching, "Pace", Eager)
+    line = GatedLine(SECOND)
+    line.gate.set()
+    fetcher = make_fetcher(line, reports)
+    fetcher._turn = Preceded()
+    fetcher._turn.fetcher = fetcher
+    assert [unit.raw for unit in (fetcher.take(), fetcher.take(), fetcher.take()) if unit] == [b"a", b"b", b"c"]
+    assert line.answers == [SECOND]
 
 
 def test_what_arrives_after_quiet_goes_back(scene: Callable[[Any], Scene]) -> None:
@@ -206,14 +176,16 @@ def test_who_is_outpaced_by_others_fetches_and_does_not_go_to_sleep(reports: lis
 def test_what_comes_back_just_before_a_fetch_is_taken_and_nobody_goes_to_sleep(reports: list[BaseException]) -> None:
     back = [UnitOfWork("default", 1, b"of a queue that is not paused")]
 
+    line = GatedLine(SECOND)
+
     def order() -> Sequence[int]:
         fetcher._buffer.extendleft(back)  # as `tick` does, on another thread
         return (0,)
 
-    fetcher = make_fetcher(GatedLine(SECOND), reports, order)
+    fetcher = make_fetcher(line, reports, order=order)
     fetcher.one_at_a_time = True
     assert fetcher.take() is back[0]
-    assert reports == []
+    assert (line.fetches, reports) == (0, [])
 
 
 def test_who_gives_up_waiting_at_the_end_disturbs_nobody_who_does_the_same(reports: list[BaseException]) -> None:

@@ -10,7 +10,7 @@ from pillion.server.turn import Turn
 def in_thread(function, *args):
     """Run it in another thread; returns that and the list its result will be in."""
     results = []
-    thread = threading.Thread(target=lambda: results.append(function(*args)))
+    thread = threading.Thread(target=lambda: results.append(function(*args)), daemon=True)
     thread.start()
     return thread, results
 
@@ -68,6 +68,24 @@ def test_who_had_enough_a_moment_ago_does_not_take_it_from_another():
     turn.take_if(lambda: True)
     enough = iter([True, False])  # other threads take from the buffer meanwhile
     assert not turn.take_unless(lambda: next(enough))
+
+
+def test_all_who_wait_go_on_with_what_the_other_has_brought():
+    turn, brought, asked = Turn(), [], threading.Semaphore(0)
+    turn.take_if(lambda: True)
+
+    def is_enough():
+        asked.release()
+        return bool(brought)
+
+    waiting = [in_thread(turn.take_unless, is_enough) for _ in range(2)]
+    assert asked.acquire(timeout=60)
+    assert asked.acquire(timeout=60)
+    brought.append("a job")
+    turn.end()
+    for thread, _ in waiting:
+        thread.join(20)
+    assert [results for _, results in waiting] == [[False], [False]]
 
 
 def test_alone_is_over_also_after_an_error():
