@@ -83,6 +83,7 @@ class Shop:
         """TERM for all, and wait: what they have counted is in Redis then."""
         for run in self.runs:
             run.stop()
+            run.destroy()
         self.runs.clear()
 
     def destroy(self) -> None:
