@@ -32,7 +32,7 @@ with testing.fake() as queues:
 """
 
 
-def test_pushes_wait_for_the_commit_of_a_plain_session():
+def test_pushes_wait_for_the_commit_of_a_plain_session() -> None:
     done = subprocess.run([sys.executable, "-c", PUSHES], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert done.stdout == "True [[1]]\nTrue [[1]]\n"
