@@ -77,7 +77,7 @@ def test_pages_fit_and_their_buttons_do_not_wrap(fleet, visit, width, locale, sc
 
 
 def test_a_redis_with_a_long_path_fits_too(own_redis, open_site, short_tmp, visit):
-    folder = short_tmp / ("a-project-with-a-long-name-" * 2)
+    folder = short_tmp / ("aprojectwithalongname" * 3)
     folder.symlink_to(Path(own_redis.socket).parent)
     page = visit(open_site(f"unix://{folder}/redis.sock").url, width=360)
     assert folder.name in page.locator(".foot").inner_text()
