@@ -212,6 +212,7 @@ def test_quiet_takes_no_further_jobs_and_lets_the_running_end(worker, raw, gate)
     take(gate.began)
     worker.quiet()
     assert not worker.running
+    until(lambda: raw.info("clients")["blocked_clients"] == 0)  # the wait for a job has been called off
     Hold.perform_async(2)
     gate.open.set()
     take(gate.ended)
