@@ -76,7 +76,7 @@ def test_the_pace_is_told_how_long_a_fetch_took(monkeypatch: pytest.MonkeyPatch,
 
     class Slow(GatedLine):
         def exchange(self, ops: Sequence[Op[Any]]) -> list[Any]:
-            time.sleep(0.02)
+            time.sleep(0.02)  # the time that is to be measured
             return super().exchange(ops)
 
     take(make_fetcher(Slow(SECOND), reports), 1)
