@@ -267,8 +267,7 @@ class TestWhoSeesRecords:
         stream = io.StringIO()
         log.setup("info", "text", stream, {})
         monkeypatch.setattr(logging.getLogger("pillion"), "disabled", True)
-        assert LineWriter(logging.getLogger("pillion"), "facts").only_handler() is None
-        run()
+        run({**PAYLOAD, "log_level": "info"})
         assert stream.getvalue() == ""
 
     def test_a_handler_made_of_ours(self, root):

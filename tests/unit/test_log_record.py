@@ -118,9 +118,11 @@ def test_a_logger_of_another_class_is_asked(keep: Keep) -> None:
     assert asked == ["start"]
 
 
-def test_a_logger_below_another_one_has_more_than_one_handler_to_think_of() -> None:
-    logging.getLogger("test.above")
-    assert LineWriter(logging.getLogger("test.above.below"), "facts").only_handler() is None
+def test_a_logger_below_another_one_has_more_to_think_of_than_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    only = Keep()
+    monkeypatch.setattr(logging.getLogger(), "handlers", [only])
+    above, below = logging.getLogger("test_above"), logging.getLogger("test_above.below")
+    assert [LineWriter(logger, "facts").only_handler() for logger in (above, below)] == [only, None]
 
 
 def test_factory_of_the_application_is_asked(logger: logging.Logger, keep: Keep) -> None:
