@@ -32,8 +32,8 @@ def contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
-def test_the_script_is_below_16_kb():
-    assert len(SCRIPT.encode()) < 16_000
+def test_the_script_is_below_15_kb():
+    assert len(SCRIPT.encode()) < 15_000
 
 
 def test_the_style_is_below_36_kb():

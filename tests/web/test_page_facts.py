@@ -15,7 +15,7 @@ from web_scene import failed
 
 from pillion.web.data.models import DashboardPage, Vital
 
-MOST_BYTES = 120_000
+MOST_BYTES = 100_000
 
 
 # -- how much a page weighs ------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def test_a_page_of_very_many_rows_stays_light(dash: Any, crowd: redis.Redis, pat
     assert len(page.content) < MOST_BYTES
 
 
-@pytest.mark.parametrize(("path", "most"), [("/queues/mail", 60), ("/retries?view=list", 60), ("/busy?only=jobs", 30)])
+@pytest.mark.parametrize(("path", "most"), [("/queues/mail", 50), ("/retries?view=list", 50), ("/busy?only=jobs", 25)])
 def test_the_pager_says_what_the_most_is(dash: Any, crowd: redis.Redis, path: str, most: int) -> None:
     client = dash().client()
     mark = "&" if "?" in path else "?"

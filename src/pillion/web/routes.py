@@ -22,9 +22,9 @@ Kind = Literal["page", "action", "own", "api", "file"]
 
 API: Final = "/api/v1"
 MOST_ROWS: Final = 500  # of the JSON API
-# Of a page: more would weigh more than 120 KB, and nobody reads them. Busy and a search have two tables.
-MOST_SHOWN: Final = 60
-MOST_OF_TWO: Final = 30
+# Of a page: more would weigh more than 100 KB, and nobody reads them. Busy and a search have two tables.
+MOST_SHOWN: Final = 50
+MOST_OF_TWO: Final = 25
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
-// Pillion's dashboard. Every page works without this file; it adds fresh numbers that do not move under the hand,
-// confirmation in place, ticks by range, keys, copy, times that tick. The only way from text to elements is
-// `parse`, behind the one Trusted Types policy; scripts in it never run.
+// Pillion's dashboard. Every page works without this file; it adds fresh numbers, confirmation in place, ticks by
+// range, keys, copy, times that tick. The only way from text to elements is `parse`, behind the one Trusted Types
+// policy; scripts in it never run.
 
 const html = document.documentElement
 const $ = (selector, root = document) => root.querySelector(selector)
@@ -69,7 +69,7 @@ function afterChange() {
   }
   countTicks()
   tickTimes()
-  showZone()
+  if (store.get("zone")) zone("show")
 }
 
 // -- live
@@ -157,25 +157,12 @@ function ago(at, words) {
 function tickTimes() {
   const words = texts()
   for (const time of $$("time[data-at]")) {
-    const text = ago(Number(time.dataset.at), words)
+    const text = ago(time.dataset.at, words)
     if (time.textContent !== text) time.textContent = text
   }
 }
 
-// Times of day are written in UTC; here they become those of the browser's zone, and back.
-function showZone() {
-  const isLocal = store.get("zone") === "local"
-  const iso = (at) => new Date(at - new Date(at).getTimezoneOffset() * 60000).toISOString().replace("T", " ")
-  const zone = new Date().toLocaleTimeString("en", { timeZoneName: "short" }).split(" ").pop()
-  $("#zone").setAttribute("aria-pressed", isLocal)
-  for (const one of $$("[data-utc], [data-zone]")) {
-    const utc = (one.dataset.text ??= one.textContent), length = utc.length
-    const text = one.dataset.utc && iso(one.dataset.utc * 1000)
-    one.textContent = !isLocal ? utc : !text ? utc.replace("UTC", zone) : length < 6 ? text.slice(11, 16) :
-      length > 12 ? text.slice(0, 19) + " " + zone :
-      text.slice(0, 10) === iso(Date.now()).slice(0, 10) ? text.slice(11, 19) : text.slice(5, 16)
-  }
-}
+const zone = (what) => import($("#zone").dataset.module).then((it) => it[what](store))
 
 // -- ticks
 
@@ -273,7 +260,7 @@ on("click", (event) => {
   const at = (selector) => event.target.closest?.(selector)
   for (const menu of $$("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false
   if (at(".copy")) copy(at(".copy"))
-  else if (at("#zone")) { store.set("zone", store.get("zone") === "local" ? "utc" : "local"); showZone() }
+  else if (at("#zone")) zone("turn")
   else if (at("[data-dismiss]")) at(".toast").remove()
   else if (at("#fresh button") && pending) showMain(pending)
   else if (at("[data-close]") && at("dialog")) { event.preventDefault(); at("dialog").close() }
@@ -286,7 +273,7 @@ on("pointerdown pointerup pointercancel", (event) => { pressed = event.type === 
 on("pointerover", (event) => {
   const time = event.target.closest?.("time[data-at]")
   if (time && !time.title.includes("·"))
-    time.title += " · " + new Date(Number(time.dataset.at) * 1000).toLocaleString(html.lang, { timeZoneName: "short" })
+    time.title += " · " + new Date(time.dataset.at * 1000).toLocaleString(html.lang, { timeZoneName: "short" })
 })
 
 // A line under the pointer, with the numbers of its moment from the table below the chart.
@@ -296,9 +283,9 @@ on("pointermove", (event) => {
   const chart = plot.closest(".chart"), lines = $$("tbody tr", chart), area = plot.getBoundingClientRect()
   if (!lines.length) return
   const share = Math.min(1, Math.max(0, (event.clientX - area.left) / area.width))
-  const bars = chart.dataset.kind === "bars"
-  const index = Math.min(lines.length - 1, bars ? Math.floor(share * lines.length) : Math.round(share * (lines.length - 1)))
-  const x = 100 * (bars ? (index + 0.5) / lines.length : index / Math.max(1, lines.length - 1)) + "%"
+  const bars = chart.dataset.kind === "bars", last = lines.length - 1
+  const index = Math.min(last, bars ? Math.floor(share * lines.length) : Math.round(share * last))
+  const x = 100 * (bars ? (index + 0.5) / lines.length : index / Math.max(1, last)) + "%"
   for (const [name, value] of [["x1", x], ["x2", x], ["visibility", "visible"]]) $(".cursor", plot).setAttribute(name, value)
   const names = $$("thead th", chart)
   $(".readout", chart).textContent = $$("td", lines[index])
