@@ -221,3 +221,20 @@ def test_a_closed_storage_says_so(redis_url: str) -> None:
             await storage.run(INCR)
 
     with_storage(work, redis_url)
+
+
+def test_a_cancellation_is_never_lost_whichever_turn_of_the_loop_it_comes_in(redis_url: str) -> None:
+    async def cancelled_after(storage: AsyncStorage, turns: int) -> bool:
+        """Whether the task ended as cancelled, or had ended before."""
+        task = asyncio.create_task(storage.run(INCR))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        was_over = not task.cancel()
+        await asyncio.wait([task])
+        return was_over or task.cancelled()
+
+    async def work(storage: AsyncStorage) -> None:
+        await storage.run(INCR)  # connected
+        assert [turns for turns in range(60) if not await cancelled_after(storage, turns)] == []
+
+    with_storage(work, redis_url)

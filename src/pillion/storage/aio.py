@@ -144,6 +144,16 @@ class AsyncStorage:
         return keeper.pool
 
     async def _settle(self, exchange: Exchange) -> list[Any]:
+        # redis-py connects and sends inside `asyncio.wait_for`, and that of Python 3.11 forgets a cancellation that
+        # comes in the turn of its end.
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        results = await self._go_through(exchange)
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
+        return results
+
+    async def _go_through(self, exchange: Exchange) -> list[Any]:
         while exchange.unsettled:
             replies: list[Any] = []
             try:
