@@ -22,8 +22,8 @@ class Eager:
     def batch(self, **_: int) -> int:
         return 4
 
-    def low(self, _threads: int) -> int:
-        return 3
+    def low(self, *, threads: int, takers: int) -> int:
+        return 3 if takers > 1 else 0
 
     def observe(self, *_: float) -> None: ...
 

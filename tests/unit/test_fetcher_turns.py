@@ -31,6 +31,12 @@ def take(fetcher: Fetcher, count: int) -> list[bytes]:
     return [unit.raw for unit in (fetcher.take() for _ in range(count)) if unit is not None]
 
 
+def test_a_thread_that_is_alone_runs_what_is_buffered_first(reports: list[BaseException]) -> None:
+    line = open_line([b"a", b"b", b"c", b"d"], [b"e", b"f", b"g", b"h"])
+    assert take(make_fetcher(line, reports, takers=lambda: 1), 4) == [b"a", b"b", b"c", b"d"]
+    assert line.fetches == 1
+
+
 class Bed(NoWaiter):
     """Somebody pushes a job as soon as anybody sleeps."""
 
@@ -52,6 +58,12 @@ def test_after_a_fetch_that_brought_less_than_it_asked_for_the_next_is_a_sleep(r
     assert bed.slept == 0
     assert take(fetcher, 1) == [b"two"]
     assert (bed.slept, reports) == (1, [])
+
+
+def test_after_a_fetch_that_huge_jobs_cut_short_nobody_sleeps(reports: list[BaseException]) -> None:
+    line = open_line([b"h" * 600_000, b"i" * 600_000], [b"j"])  # two of four, and 1 MB
+    assert [taken[:1] for taken in take(make_fetcher(line, reports), 3)] == [b"h", b"i", b"j"]
+    assert reports == []
 
 
 def test_nobody_fetches_ahead_after_such_a_fetch(reports: list[BaseException]) -> None:

@@ -55,25 +55,39 @@ def test_the_next_fetch_is_due_when_twice_its_time_of_work_is_left():
     pace.observe(finished=1000, elapsed_s=0.1)
     pace.took(0.002)
     pace.took(0.001)  # 1 ms on average: 10 jobs
-    assert pace.low(threads=10) == 20
+    assert pace.low(threads=10, takers=10) == 20
 
 
 def test_the_next_fetch_is_not_due_before_half_of_the_bet_is_done():
     pace = Pace()
     pace.observe(finished=1000, elapsed_s=0.1)
-    pace.took(1.0)
-    assert pace.low(threads=10) == 100
+    pace.took(0.012)  # 6 ms on average: 60 jobs
+    assert pace.low(threads=10, takers=10) == 100
 
 
 def test_the_next_fetch_is_bounded_as_well():
     pace = Pace()
     pace.observe(finished=1_000_000, elapsed_s=0.1)
-    pace.took(1.0)
-    assert pace.low(threads=10) == LOW_MOST
+    pace.took(0.004)
+    assert pace.low(threads=10, takers=10) == LOW_MOST
 
 
 def test_nothing_is_fetched_ahead_of_slow_jobs():
     pace = Pace()
     pace.observe(finished=200, elapsed_s=1.0)
-    pace.took(0.1)
-    assert pace.low(threads=10) == 0
+    pace.took(0.001)
+    assert pace.low(threads=10, takers=10) == 0
+
+
+def test_nothing_is_fetched_ahead_from_a_redis_that_is_far_away():
+    pace = Pace()
+    pace.observe(finished=1000, elapsed_s=0.1)
+    pace.took(0.014)  # 7 ms on average, more than a third of 20: the batches would be small, and each costs 7 ms
+    assert pace.low(threads=10, takers=10) == 0
+
+
+def test_a_thread_that_is_alone_fetches_nothing_ahead():
+    pace = Pace()
+    pace.observe(finished=1000, elapsed_s=0.1)
+    pace.took(0.002)
+    assert pace.low(threads=10, takers=1) == 0

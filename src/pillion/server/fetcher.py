@@ -30,7 +30,7 @@ from contextlib import suppress
 from pillion.errors import RedisError, RedisRefused
 from pillion.server.leases import Leases, Line
 from pillion.server.outage import OUTAGE_WAIT_S, Outage
-from pillion.server.prefetch import HAND_BACK_AFTER_S, Pace
+from pillion.server.prefetch import HAND_BACK_AFTER_S, MAX_BYTES, Pace
 from pillion.server.reporter import Reporter
 from pillion.server.turn import Turn
 from pillion.server.unit_of_work import UnitOfWork
@@ -44,6 +44,7 @@ class Fetcher:
     `take` and `outbox` are for the threads that run jobs; `tick` for a thread that calls it every
     10 ms while `is_active`; `quiet`, `hand_back` and `close` for the manager. `spare` says how many jobs
     could be started beside those of the threads that wait here: there is a thread, or will be, to take them.
+    `takers` says how many threads there are now: async jobs need only one. Without it, as many as `threads`.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Fetcher:
         threads: int,
         reporter: Reporter,
         spare: Callable[[], int] = lambda: 0,
+        takers: Callable[[], int] | None = None,
     ) -> None:
         self._routes = routes
         self._order = order
@@ -63,6 +65,7 @@ class Fetcher:
         self._threads = threads
         self._reporter = reporter
         self._spare = spare
+        self._takers = takers or (lambda: threads)
         self.activity = threading.Event()
         # The outbox may hold what nobody else would send: all threads may be busy, or asleep on idle queues.
         self._outage = Outage(reporter, self.activity.set)
@@ -79,6 +82,7 @@ class Fetcher:
         self._last_fetch = 0.0
         self._idle = False
         self._dry = False  # the last fetch got less than it asked for: sleep before the next
+        self._cut_short = False  # the last exchange brought as many bytes as it may: there may be more jobs
         self._drain_wait_lists = False  # jobs may lie in the private lists
         self._refused = False
         self._pauses_failed = False
@@ -180,8 +184,9 @@ class Fetcher:
                 leased += self._lease(order, 0)
         self._obey_pauses()
         self._outage.over()
-        self._dry = leased < count
-        self._low = 0 if self._dry or self.one_at_a_time else self._pace.low(self._threads)
+        self._dry = leased < count and not self._cut_short
+        if not self._dry and not self.one_at_a_time:
+            self._low = self._pace.low(threads=self._threads, takers=self._takers())
         return leased > 0
 
     def _wanted(self) -> int:
@@ -195,6 +200,7 @@ class Fetcher:
         cancel = self._waiter.cancel_ops() if drain else []
         batch = self._leases.fetch(order, count, first=cancel, drain=drain)
         self._drain_wait_lists = False
+        self._cut_short = 0 < len(batch) < count and sum(len(unit.raw) for unit in batch) >= MAX_BYTES
         if batch:
             self._put(batch)
         return len(batch)

@@ -101,6 +101,7 @@ class Manager:
             threads=self._capsule.concurrency,
             reporter=self._runtime.reporter,
             spare=lambda: self._pool.free,
+            takers=lambda: len(self._staff),
         )
 
     def _make_waiter(self, routes: Sequence[Route]) -> Waiter:

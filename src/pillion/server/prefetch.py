@@ -5,7 +5,8 @@ makes a job wait for a busy process when they are not. So the bet is small (abou
 is never made when a job takes 50 ms or more, and what it got wrong is handed back after 100 ms.
 
 And the next fetch begins early enough for its jobs to be here when the last of these is taken: while one thread
-waits for Redis, the others run what is left.
+waits for Redis, the others run what is left. Where there are no others, or Redis is so far away that the batches would
+become too small, there is nothing to gain.
 """
 
 from __future__ import annotations
@@ -46,10 +47,12 @@ class Pace:
         """How many jobs to ask for, with `free` of `threads` threads waiting for one, and `buffered` here already."""
         return max(0, min(free + self._bet(threads) - buffered, max(MAX_JOBS, free)))
 
-    def low(self, threads: int) -> int:
-        """With fewer jobs than this in the buffer it is time for the next fetch."""
-        in_the_meantime = int(self._rate * self._took_s * 2)  # twice, for it may take longer than the last
-        return min(in_the_meantime, self._bet(threads) // 2, LOW_MOST)
+    def low(self, *, threads: int, takers: int) -> int:
+        """With fewer jobs than this in the buffer it is time for the next fetch; so many threads take from it."""
+        in_the_meantime, bet = self._rate * self._took_s, self._bet(threads)
+        if takers < 2 or in_the_meantime * 3 > bet:
+            return 0
+        return min(int(in_the_meantime * 2), bet // 2, LOW_MOST)  # twice, for it may take longer than the last
 
     def _bet(self, threads: int) -> int:
         if not self._rate or threads / self._rate >= SLOW_JOB_S:
