@@ -83,7 +83,10 @@ class Run:
         for pid in everybody:  # those that had left the session
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        until(lambda: not any(map(lives, everybody)))  # else Redis could hand a job of the next run to one of them
+        until(lambda: not any(map(lives, everybody)))
+        # A zombie may have threads that still hold its connections. Redis would hand a job of the next run to it, which
+        # nobody runs before a lease has ended.
+        until(lambda: not self.stage.client.info("clients")["blocked_clients"])
         self._path.unlink()
         self.log.unlink(missing_ok=True)
 
