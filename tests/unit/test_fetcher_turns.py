@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from fetcher_scene import SECOND, Eager, GatedLine, NoWaiter, make_fetcher
+from fetcher_scene import ROUTES, SECOND, Eager, GatedLine, NoWaiter, make_fetcher
 
 from pillion.server import fetcher as fetching
 from pillion.server.fetcher import Fetcher
@@ -136,3 +136,24 @@ def test_the_waiter_is_closed_while_nobody_can_fetch(witness: Witness) -> None:
     assert witness.fetcher is not None
     witness.fetcher.close()
     assert witness.free == [False]
+
+
+class Late(Bed):
+    """The process goes quiet while somebody sleeps, and a job is pushed in that moment."""
+
+    fetcher: Fetcher
+
+    def wait(self, paused: Any) -> bool:
+        self.fetcher.quiet()
+        return True
+
+    def take_moved(self) -> list[Any]:
+        return [(ROUTES[0], b"late")]
+
+
+def test_a_job_that_comes_while_the_process_goes_quiet_goes_back(reports: list[BaseException]) -> None:
+    late, line = Late(), open_line([b"one"])
+    late.fetcher = make_fetcher(line, reports, waiter=late)
+    assert take(late.fetcher, 2) == [b"one"]
+    assert [unit.raw for unit in late.fetcher._leases.held.values()] == [b"one"]
+    assert reports == []

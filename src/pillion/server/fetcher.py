@@ -132,7 +132,9 @@ class Fetcher:
                     continue
                 unit = self._sleep_until_work()
                 if unit is not None:
-                    return unit
+                    if not self._stopping.is_set():
+                        return unit
+                    self._leases.hand_back([unit])  # pushed while the process went quiet
             except Exception as exc:  # noqa: BLE001 - also a bug: it must not cost the process its threads
                 self._bear_outage(exc)
         self._stand_down()
