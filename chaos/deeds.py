@@ -43,6 +43,7 @@ class Deeds:
         self.said = ""
         self._ledger = Writer(str(world.ledger))
         self._count = 0
+        self._asleep: dict[int, float] = {}  # since when
 
     def carry_out(self, event: Event) -> Ending | None:
         """Do it. Returns what is to be done when it is over."""
@@ -63,6 +64,7 @@ class Deeds:
     def _kill_supervisor(self, event: Event) -> None:
         """Its workers see that they are orphans, finish and leave; the next family starts at once."""
         run = self.world.families[event.target]
+        self._signal([run.pid], "STOP")  # no worker is born between the look and the end
         self.diary.note(run.workers, causes.STOPPED)
         self._signal([run.pid], "KILL")
         self.world.start_family(event.target)
@@ -234,11 +236,19 @@ class Deeds:
     def _kill(self, pids: Sequence[int], why: str) -> None:
         began = time.monotonic()
         self._signal(pids, "KILL")
-        self.diary.note(pids, why, since=began)
+        for pid in pids:  # one that sleeps has told Redis nothing since
+            self.diary.note([pid], why, since=self._asleep.get(pid, began))
 
     def _freeze(self, pids: Sequence[int]) -> Ending:
+        now = time.monotonic()
+        self._asleep |= {pid: now for pid in pids if pid not in self._asleep}
         self._signal(pids, "STOP")
-        return lambda: self._signal(pids, "CONT")
+        return lambda: self._wake(pids)
+
+    def _wake(self, pids: Sequence[int]) -> None:
+        for pid in pids:
+            self._asleep.pop(pid, None)
+        self._signal(pids, "CONT")
 
     def _signal(self, pids: Sequence[int], name: str) -> None:
         self.said = " ".join(map(str, pids))
