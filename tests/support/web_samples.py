@@ -59,7 +59,7 @@ def scope(page: str = "dashboard", **changes: Any) -> RequestScope:
         "version": "0.1.0",
         "redis_label": "redis.internal:6379/0",
         "counts": SUMMARY,
-        "assets": {name: name for name in ("style.css", "app.js", "icon.svg")},
+        "assets": {name: name for name in ("style.css", "app.js", "zone.js", "icon.svg")},
     }
     return RequestScope(**{**given, **changes})
 

@@ -58,7 +58,7 @@ def test_pillion_sidekiq_and_the_floors_run_more_often_than_the_others(tmp_path)
     rounds: dict[str, int] = {}
     for cell in cells([drain1], ROSTER, None):
         rounds[cell.name] = rounds.get(cell.name, 0) + 1
-    assert (rounds["pillion"], rounds["ruby-sidekiq"], rounds["prototype"], rounds["rq"]) == (5, 5, 5, 2)
+    assert (rounds["pillion"], rounds["ruby-sidekiq"], rounds["prototype"], rounds["rq"]) == (7, 7, 7, 4)
     assert len(rounds) == len(ROSTER) + 2
 
 
