@@ -34,7 +34,6 @@ class TestD10Load:
         """It shows a figure; whether that is good is for people to say, as it is that of the machine."""
         shop.start_worker()
         output = shop.command("page-times", "--orders", "3", "--sleep", "3600").stdout
-        assert [shop.pages.order(number).states["payment"] for number in (2, 3, 4)] == ["in-progress"] * 3
         assert output.startswith("3 orders, one after the other, while payments take 3600 s to answer\n")
         times = re.findall(r"^(.+):  p50 (\d+) ms  p99 (\d+) ms  slowest (\d+) ms$", output, re.MULTILINE)
         assert [name for name, *_ in times] == ["the form is sent", "the order's page"]
