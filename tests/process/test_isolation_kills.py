@@ -6,21 +6,14 @@ import os
 import signal
 
 import pytest
-from isolation_scene import kill, lives, scenes, wait_gone
+from isolation_scene import FAMILY, kill, lives, scenes, wait_gone
 from worker_process import wait_until
 
 from pillion.errors import ChildDied, ChildNotStarted, HardTimeout, Shutdown
 
-APP = """+
-import subprocess
-
-class Family(Job):
-    def perform(self):
-        sleeper = subprocess.Popen(["sleep", "3600"])
-        note("sleeper", sleeper.pid)
-        sign("family")
-        sleeper.wait()
-
+APP = (
+    FAMILY
+    + """
 class Signal(Job):
     def perform(self, name): os.kill(os.getpid(), getattr(signal, name))
 
@@ -68,6 +61,7 @@ class Cooperate(Job):
 class CloseAll(Job):
     def perform(self): os.closerange(3, 512)
 """
+)
 
 WITH_HANDLERS = """
 import signal, sys

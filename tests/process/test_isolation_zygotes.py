@@ -5,21 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from isolation_scene import kill, scenes, wait_gone
+from isolation_scene import FAMILY, kill, scenes, wait_gone
 from worker_process import wait_until
 
 from pillion.errors import ChildDied
 
-APP = """+
-import subprocess
-
-class Family(Job):
-    def perform(self):
-        sleeper = subprocess.Popen(["sleep", "3600"])
-        note("sleeper", sleeper.pid)
-        sign("family")
-        sleeper.wait()
-"""
+APP = FAMILY
 
 
 @pytest.fixture

@@ -29,6 +29,18 @@ from pillion.server.slot import Slot
 # No server there: what the children do must not need one.
 NOWHERE = "redis://127.0.0.1:1/0"
 
+# The beginning of an app: a job that starts a process of its own.
+FAMILY = """+
+import subprocess
+
+class Family(Job):
+    def perform(self):
+        sleeper = subprocess.Popen(["sleep", "3600"])
+        note("sleeper", sleeper.pid)
+        sign("family")
+        sleeper.wait()
+"""
+
 
 class Result:
     """A job that runs in a thread of the test: `wait()` returns the error it ended with, None for none."""
