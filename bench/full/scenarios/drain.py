@@ -96,7 +96,8 @@ SCENARIOS = (
         {"rate": RATE},
         two_processes,
         FLOORS,
-        peer_rounds=4,
+        rounds=7,
+        peer_rounds=6,
         cell_s=2.4,
     ),
     Scenario(

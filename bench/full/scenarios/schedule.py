@@ -38,6 +38,7 @@ SCENARIO = Scenario(
         "early": Figure("% started too early", less_is_better=True),
     },
     run,
-    rounds=3,
+    rounds=5,
+    peer_rounds=4,
     cell_s=7.0,
 )
