@@ -130,26 +130,26 @@ class Deeds:
     # -- Redis and the way to it -------------------------------------------------------------------
 
     def _restart_redis(self, event: Event) -> Ending:
-        self.diary.trouble(event.lasts + 2.0)
+        over = self._trouble(self._one_server.process.start, event.lasts, after_s=2.0)
         self._one_server.process.kill()
-        return self._one_server.process.start
+        return over
 
     def _freeze_redis(self, event: Event) -> Ending:
-        self.diary.trouble(event.lasts)
+        over = self._trouble(self._one_server.process.resume, event.lasts)
         self._one_server.process.pause()
-        return self._one_server.process.resume
+        return over
 
     def _fill_memory(self, event: Event) -> Ending:
-        self.diary.trouble(event.lasts)
+        over = self._trouble(lambda: self._one_server.process.config_set(maxmemory=0), event.lasts)
         self._one_server.process.config_set(maxmemory=1, maxmemory_policy="noeviction")
-        return lambda: self._one_server.process.config_set(maxmemory=0)
+        return over
 
     def _slow_line(self, event: Event) -> Ending:
-        self.diary.trouble(event.lasts)
+        over = self._trouble(lambda: self._one_server.line.slow_down(0), event.lasts)
         delay_s = 0.005 + 0.1 * event.pick
         self._one_server.line.slow_down(delay_s)
         self.said = f"{delay_s * 1000:.0f} ms each way"
-        return lambda: self._one_server.line.slow_down(0)
+        return over
 
     def _reset_line(self, event: Event) -> None:
         self.diary.trouble(0.5)
@@ -169,9 +169,20 @@ class Deeds:
         self.said = f"{sum(killed)} connections"
 
     def _fail_over(self, event: Event) -> None:
-        self.diary.trouble(3.0)
         assert isinstance(self.world.server, UnderSentinel)
-        self.world.server.fail_over()
+        self._trouble(self.world.server.fail_over, 0.0, after_s=3.0)()
+
+    def _trouble(self, ending: Ending, lasts: float, after_s: float = 0.0) -> Ending:
+        """A trouble from now on that goes on until its end has really come: the driver may be late."""
+        trouble = self.diary.trouble(lasts + after_s)
+
+        def end() -> None:
+            try:
+                ending()
+            finally:
+                trouble.end = max(trouble.end, time.monotonic() + after_s)
+
+        return end
 
     # -- queues and jobs ---------------------------------------------------------------------------
 
@@ -246,9 +257,10 @@ class Deeds:
         return lambda: self._wake(pids)
 
     def _wake(self, pids: Sequence[int]) -> None:
-        for pid in pids:
-            self._asleep.pop(pid, None)
         self._signal(pids, "CONT")
+        for pid in pids:
+            if pid in self._asleep:
+                self.diary.slept(pid, self._asleep.pop(pid))
 
     def _signal(self, pids: Sequence[int], name: str) -> None:
         self.said = " ".join(map(str, pids))

@@ -17,6 +17,8 @@ POISONED = "a job took its process with it"
 
 # After a trouble a worker tries again each second, and some connections only break at their timeout of three.
 REACHED_AGAIN_S = 4.0
+# An acknowledgement leaves within 10 ms; the machine is busy.
+LEAVES_WITHIN_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +36,43 @@ class Fate:
 
 
 @dataclass
+class Trouble:
+    """A time in which Redis or the line to it did not work as it should."""
+
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """A time in which a process stood still."""
+
+    pid: int
+    begin: float
+    end: float
+
+
+@dataclass
 class Diary:
-    """`troubles` are the times in which Redis or the line to it did not work as it should."""
+    """What befell processes, and Redis or the line to it."""
 
     fates: list[Fate] = field(default_factory=list)
-    troubles: list[tuple[float, float]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    sleeps: list[Sleep] = field(default_factory=list)
 
     def note(self, pids: Iterable[int], why: str, *, since: float | None = None, lasts: float = 0.0) -> None:
         now = time.monotonic()
         self.fates += [Fate(pid, why, now if since is None else since, now + lasts) for pid in pids]
 
-    def trouble(self, lasts: float) -> None:
+    def trouble(self, lasts: float) -> Trouble:
+        """One that begins now. Its end may be put off: what is to end it may come late."""
         now = time.monotonic()
-        self.troubles.append((now, now + lasts))
+        self.troubles.append(Trouble(now, now + lasts))
+        return self.troubles[-1]
+
+    def slept(self, pid: int, since: float) -> None:
+        """It wakes up now."""
+        self.sleeps.append(Sleep(pid, since, time.monotonic()))
 
     def by_pid(self) -> dict[int, list[Fate]]:
         found: dict[int, list[Fate]] = {}
@@ -54,14 +80,31 @@ class Diary:
             found.setdefault(fate.pid, []).append(fate)
         return found
 
-    def away(self, at: float) -> bool:
-        """Whether Redis could not be told anything at that time."""
-        return any(begin < at < end + REACHED_AGAIN_S for begin, end in self.troubles)
+    def away(self, pid: int, at: float) -> bool:
+        """Whether this process could not tell Redis anything at that time."""
+        return bool(self._troubles_of(pid, at))
 
-    def grace(self, at: float) -> float:
-        """How long before `at` a finished job may still have been without its acknowledgement in Redis.
+    def unsaid_since(self, pid: int, at: float) -> float:
+        """A job that this process had finished by then may still have been without its acknowledgement at `at`.
 
-        It leaves within 10 ms; a quarter of a second, as the machine is busy. If Redis was not to be had, since then.
+        It leaves in the moment after (LEAVES_WITHIN_S) in which the process is awake and Redis can be had.
         """
-        near = [begin for begin, end in self.troubles if begin < at < end + REACHED_AGAIN_S]
-        return 0.25 + (at - min(near) if near else 0.0)
+        since = min([at, *(trouble.begin for trouble in self._troubles_of(pid, at))]) - LEAVES_WITHIN_S
+        for sleep in sorted(self._sleeps_of(pid), key=lambda sleep: -sleep.end):
+            if sleep.begin < at and sleep.end > since:
+                since = min(since, sleep.begin - LEAVES_WITHIN_S)
+        return since
+
+    def _troubles_of(self, pid: int, at: float) -> list[Trouble]:
+        """Those that this process had not got over at that time. Who sleeps only does so when it is awake again."""
+        sleeps = self._sleeps_of(pid)
+        found: list[Trouble] = []
+        for trouble in self.troubles:
+            got_over = trouble.end + REACHED_AGAIN_S
+            woke = [sleep.end for sleep in sleeps if sleep.begin < got_over and trouble.begin < sleep.end]
+            if trouble.begin < at < max([trouble.end, *woke]) + REACHED_AGAIN_S:
+                found.append(trouble)
+        return found
+
+    def _sleeps_of(self, pid: int) -> list[Sleep]:
+        return [sleep for sleep in self.sleeps if sleep.pid == pid]

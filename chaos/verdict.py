@@ -51,8 +51,7 @@ class Excuses:
     """Why a run of a turn need not have been the last."""
 
     def __init__(self, diary: Diary, books: Books) -> None:
-        self._grace = diary.grace
-        self._away = diary.away
+        self._diary = diary
         self._fates = diary.by_pid()
         for turn in books.turns:
             if turn.how == "exit" and turn.closed_at is not None:
@@ -68,17 +67,17 @@ class Excuses:
     def _unheard(self, fate: Fate, turn: Turn) -> bool:
         """Whether it had ended when Redis was away already, and still was when the process had to leave."""
         deadline = fate.at + STOP_TIMEOUT_S
-        if fate.why != causes.STOPPED or turn.closed_at is None or not self._away(deadline):
+        if fate.why != causes.STOPPED or turn.closed_at is None or not self._diary.away(turn.pid, deadline):
             return False
-        return deadline - self._grace(deadline) <= turn.closed_at <= deadline
+        return self._diary.unsaid_since(turn.pid, deadline) <= turn.closed_at <= deadline
 
     def _excuses(self, fate: Fate, turn: Turn) -> bool:
         closed_at = float("inf") if turn.closed_at is None or turn.how == "cut" else turn.closed_at
         if fate.why in KILLS:
-            return turn.started_at <= fate.until and closed_at >= fate.at - self._grace(fate.at)
+            return turn.started_at <= fate.until and closed_at >= self._diary.unsaid_since(turn.pid, fate.at)
         if fate.why == causes.STOPPED:
             return closed_at >= fate.at + STOP_TIMEOUT_S - 0.2
-        return turn.started_at <= fate.until + WAKES_UP_S and closed_at >= fate.at - self._grace(fate.at)
+        return turn.started_at <= fate.until + WAKES_UP_S and closed_at >= self._diary.unsaid_since(turn.pid, fate.at)
 
 
 def judge(books: Books, census: Census, diary: Diary, counters: dict[str, int]) -> Verdict:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from chaos import diary as causes
 from chaos.census import Census
 from chaos.deeds import Deeds
-from chaos.diary import Diary, Fate
+from chaos.diary import Diary, Fate, Sleep, Trouble
 from chaos.ledger import Books
 from chaos.schedule import calm, plan
 from chaos.support import ROOT
@@ -159,7 +159,7 @@ def test_every_kind_of_event_has_a_deed():
 
 def stopped_while_redis_was_away(books: Books, *, until: float) -> Verdict:
     """The worker is told to stop at 3.5, with three seconds to end; Redis is away from 2.0 on."""
-    story = Diary([Fate(100, causes.STOPPED, 3.5, 3.5)], [(2.0, until)])
+    story = Diary([Fate(100, causes.STOPPED, 3.5, 3.5)], [Trouble(2.0, until)])
     return judge(books, census(), story, dict(COUNTED_ONCE))
 
 
@@ -174,7 +174,7 @@ def test_a_worker_that_could_have_told_redis_before_its_deadline_has_no_excuse(b
 
 
 def test_a_job_that_ended_long_before_redis_went_away_has_no_excuse(books):
-    story = Diary([Fate(100, causes.STOPPED, 6.5, 6.5)], [(4.0, 30.0)])
+    story = Diary([Fate(100, causes.STOPPED, 6.5, 6.5)], [Trouble(4.0, 30.0)])
     assert "unexplained" in judge(books(PUSHED + RUN + AGAIN), census(), story, dict(COUNTED_ONCE)).faults
 
 
@@ -187,3 +187,32 @@ def test_a_process_may_begin_a_job_while_it_is_being_killed(books):
 def test_a_job_that_a_process_began_after_its_death_has_no_excuse(books):
     fate = Fate(100, causes.WORKER_KILLED, 1.5, 1.6)
     assert "unexplained" in verdict(books(PUSHED + RUN + AGAIN), fates=(fate,)).faults
+
+
+KILLED_AFTER_ITS_SLEEP = Fate(100, causes.WORKER_KILLED, 9.0, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sleep", "excused"),
+    [
+        (Trouble(1.0, 4.0), Sleep(100, 2.5, 8.5), True),
+        (Trouble(1.0, 4.0), Sleep(100, 4.5, 8.5), True),
+        (Trouble(1.0, 4.0), Sleep(200, 2.5, 8.5), False),
+        (Trouble(1.0, 4.0), Sleep(100, 2.5, 4.5), False),
+        (Trouble(2.5, 4.0), Sleep(100, 3.5, 8.5), False),
+    ],
+    ids=["slept through its end", "had not got over it", "another slept", "woke long before", "had told it before"],
+)
+def test_who_slept_through_a_trouble_gets_over_it_when_it_is_awake(books, trouble, sleep, excused):
+    """The run ended at 2.1, and its process was killed at 9.0."""
+    story = Diary([KILLED_AFTER_ITS_SLEEP], [trouble], [sleep])
+    found = judge(books(PUSHED + RUN + AGAIN), census(), story, dict(COUNTED_ONCE))
+    assert ("unexplained" not in found.faults) is excused
+
+
+@pytest.mark.parametrize(("woke", "excused"), [(8.9, True), (8.0, False)])
+def test_a_moment_before_a_death_is_one_awake(books, woke, excused):
+    """The run ended at 2.1, and its process fell asleep at 2.2, before it had told Redis."""
+    story = Diary([KILLED_AFTER_ITS_SLEEP], [], [Sleep(100, 2.2, woke)])
+    found = judge(books(PUSHED + RUN + AGAIN), census(), story, dict(COUNTED_ONCE))
+    assert ("unexplained" not in found.faults) is excused
