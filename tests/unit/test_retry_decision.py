@@ -7,6 +7,7 @@ import pytest
 from pillion.definition.registry import JobDefinition
 from pillion.server.outcome import Dead, Discard, Retry
 from pillion.server.retry import Failure, RetryPolicy, backoff_s, decide, jitter_s
+from pillion.wire.backtrace import expand
 from pillion.wire.codec import loads_job
 
 NOW_MS = 1_795_300_070_000
@@ -168,6 +169,39 @@ def test_the_backtrace_is_kept_only_if_the_payload_asks():
     assert isinstance(asked, Retry)
     assert "error_backtrace" not in loads_job(plain.payload)
     assert loads_job(asked.payload)["error_backtrace"].startswith("eJ")
+
+
+def _stored_lines(error: BaseException, option: object = True) -> list[str]:
+    outcome = _decide({"retry": True, "backtrace": option}, error=error)
+    assert isinstance(outcome, Retry)
+    return expand(loads_job(outcome.payload)["error_backtrace"])
+
+
+def _pay() -> None:
+    raise KeyError("card")
+
+
+def _wrapped() -> BaseException:
+    """As a library raises its own error from the application's: no stack of its own leads there."""
+    try:
+        _pay()
+    except KeyError as exc:
+        error = Boom("declined")
+        error.__cause__ = exc
+    return error
+
+
+def test_the_backtrace_goes_on_with_the_stack_of_what_lies_behind_the_error():
+    heading, inner, outer = _stored_lines(_wrapped())
+    assert heading == "caused by KeyError"
+    assert inner.endswith(":in _pay")
+    assert outer.endswith(":in _wrapped")
+    assert _stored_lines(_wrapped(), 2) == [heading, inner]
+
+
+def test_of_a_group_with_many_members_a_few_stacks_are_kept():
+    lines = _stored_lines(ExceptionGroup("all of them", [_wrapped() for _ in range(50)]))
+    assert sum(line.startswith("caused by ") for line in lines) == 9
 
 
 def test_what_the_job_had_is_kept_for_the_retry():

@@ -7,15 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillion.api.metrics import JobMetrics
+from pillion.api.record import JobData
 from pillion.web.data.cache import Cache
 from pillion.web.data.fingerprints import fingerprint, pattern_of
 from pillion.web.data.keys import RowKey, read_key
 from pillion.web.data.models import Pager
 from pillion.web.data.series import averages, factor, first_of_each, merged, merged_histograms, quantile
 from pillion.web.data.texts import clean, short, shown
-from pillion.web.data.traces import is_app
+from pillion.web.data.traces import backtrace, innermost, is_app
 from pillion.web.data.trends import Trends
+from pillion.web.data.visible import Visible
 from pillion.web.data.words import counted, duration, percent
+from pillion.wire.backtrace import compress
+from pillion.wire.codec import dumps
 
 
 @pytest.mark.parametrize(
@@ -82,6 +86,24 @@ def test_a_shown_text_says_how_large_the_whole_is() -> None:
 )
 def test_lines_of_libraries_are_told_apart(line: str, *, expected: bool) -> None:
     assert is_app(line) == expected
+
+
+LIBRARY, OWN = "/venv/lib/python3.11/site-packages/httpx/_client.py:9:in get", "/srv/shop/pay.py:81:in charge"
+
+
+@pytest.mark.parametrize(
+    ("lines", "own"),
+    [
+        ([LIBRARY, "caused by KeyError", OWN], ["caused by KeyError", OWN]),
+        ([OWN, "caused by OSError", LIBRARY, "caused by KeyError", LIBRARY, OWN], [OWN, "caused by KeyError", OWN]),
+        ([LIBRARY, "caused by KeyError"], []),
+    ],
+)
+def test_a_heading_stands_where_its_stack_has_own_lines(lines: list[str], own: list[str]) -> None:
+    seen = Visible(JobData(dumps({"error_backtrace": compress(lines)})))
+    assert [line.text for line in backtrace(seen)] == lines
+    assert [line.text for line in backtrace(seen) if line.is_app] == own
+    assert innermost(seen) == (OWN if own else "")
 
 
 # -- pages -------------------------------------------------------------------------------------------------

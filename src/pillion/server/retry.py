@@ -10,17 +10,21 @@ import random
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import islice
+from typing import Any, Final, Literal
 
 from pillion.definition.registry import JobDefinition
 from pillion.errors import InvalidJob
 from pillion.server.outcome import Dead, Discard, Outcome, Retry
+from pillion.wire.backtrace import CAUSED_BY
 from pillion.wire.codec import dumps
-from pillion.wire.failure import record_failure
+from pillion.wire.failure import cause_chain, error_class, record_failure
 from pillion.wire.timestamps import to_seconds
 
 BASE_DELAY_S = 15
 JITTER_STEP_S = 10
+# An exception group may have thousands of members.
+MOST_STACKS: Final = 10
 
 Report = Callable[[BaseException, dict[str, Any]], None]
 Verdict = Literal["discard", "kill"]
@@ -148,8 +152,19 @@ def _written(job: dict[str, Any], before_hooks: bytes, policy: RetryPolicy) -> b
 
 
 def _backtrace(failure: Failure, policy: RetryPolicy) -> list[str] | None:
-    """The stack, innermost frame first, if the payload asks for one."""
+    """The stack, innermost frame first, if the payload asks for one; then those of what lies behind the error.
+
+    Where a library raises its own error from the application's, only the latter's stack tells where it failed.
+    """
     if not failure.payload.get("backtrace"):
         return None
-    frames = traceback.extract_tb(failure.error.__traceback__)
-    return policy.backtrace_cleaner([f"{f.filename}:{f.lineno}:in {f.name}" for f in reversed(frames)])
+    error, *behind = islice(cause_chain(failure.error), MOST_STACKS)
+    lines = _stack(error)
+    for cause in behind:
+        lines += [f"{CAUSED_BY}{error_class(cause)}", *_stack(cause)]
+    return policy.backtrace_cleaner(lines)
+
+
+def _stack(error: BaseException) -> list[str]:
+    frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return [f"{code.co_filename}:{line}:in {code.co_name}" for code, line in reversed(frames)]

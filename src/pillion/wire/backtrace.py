@@ -14,6 +14,8 @@ from pillion.wire.text import scrub
 
 # What a reader inflates at most: a small text may unpack to gigabytes.
 MAX_INFLATED_BYTES: Final = 16 * 1024 * 1024
+# Begins a line between the stack of an error and that of what lies behind it; the name of its class follows.
+CAUSED_BY: Final = "caused by "
 
 
 def compress(lines: Sequence[str]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pillion.web.data.models import TraceLine
 from pillion.web.data.redaction import HIDDEN
 from pillion.web.data.texts import short
 from pillion.web.data.visible import Visible
+from pillion.wire.backtrace import CAUSED_BY
 
 MOST_LINES: Final = 200
 
@@ -24,15 +26,29 @@ def is_app(line: str) -> bool:
     return _LIBRARY.search(line) is None
 
 
+def is_heading(line: str) -> bool:
+    """Whether it says whose stack comes next."""
+    return line.startswith(CAUSED_BY)
+
+
 def backtrace(visible: Visible) -> tuple[TraceLine, ...]:
     """The lines that may be seen, innermost first."""
     lines = visible.value("error_backtrace", visible.job.error_backtrace)
     if lines is HIDDEN or not isinstance(lines, list):
         return ()
     texts = [short(str(line), 500) for line in lines[:MOST_LINES]]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return tuple(TraceLine(text, is_app(text)) for text in texts)
+    return tuple(reversed(list(_sorted_out(reversed(texts)))))
+
+
+def _sorted_out(outermost_first: Iterable[str]) -> Iterator[TraceLine]:
+    """A heading is folded away with its stack, if nothing of that is the application's."""
+    has_own = False
+    for text in outermost_first:
+        own = has_own if is_heading(text) else is_app(text)
+        has_own = not is_heading(text) and (has_own or own)
+        yield TraceLine(text, own)
 
 
 def innermost(visible: Visible) -> str:
     """The innermost line of the application; "" if none is stored."""
-    return next((line.text for line in backtrace(visible) if line.is_app), "")
+    return next((line.text for line in backtrace(visible) if line.is_app and not is_heading(line.text)), "")
