@@ -14,7 +14,6 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.contestants import PILLION, SIDEKIQ, Worker, prototype
+from bench.figures import percentile, spread
 from bench.machine import PrivateRedis, cpu_s, family, payload, rss_mb, stop, until
 
 IDLE_S = 10.0
@@ -108,19 +108,9 @@ def push_command(server: PrivateRedis, runs: int) -> list[float]:
     return taken
 
 
-def spread(values: Sequence[float], digits: int = 0) -> str:
-    """Median, and the range in brackets."""
-    return f"{statistics.median(values):,.{digits}f}  ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
-
-
 def ratio(over: Sequence[float], under: Sequence[float]) -> str:
     """Median and range of the ratio, pair by pair."""
     return spread([a / b for a, b in zip(over, under, strict=True)], 2)
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of the sorted `values` lie."""
-    return values[min(len(values) - 1, int(len(values) * share))]
 
 
 def note(text: str) -> None:

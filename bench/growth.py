@@ -14,8 +14,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench.__main__ import machine, note, percentile, ratio, spread
+from bench.__main__ import machine, note, ratio
 from bench.contestants import HERE, THREADS
+from bench.figures import percentile, spread
 from bench.machine import PrivateRedis, cpu_s, family, rss_mb, stop, until
 from pillion.client import Client
 from pillion.config import Config, RedisConfig

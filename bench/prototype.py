@@ -58,11 +58,12 @@ class Prototype:
         self.finished: deque[int] = deque()
         self.lock = threading.Lock()
         self.token = 0
+        self.inflight = f"{{queue:default}}:inflight:prototype:{os.getpid()}"  # each process has its own tokens
         self.over = False
 
     def fetch(self) -> int:
         acks = [self.finished.popleft() for _ in range(len(self.finished))]
-        keys = ("queue:default", "{queue:default}:inflight:prototype")
+        keys = ("queue:default", self.inflight)
         self.connection.send_command("EVALSHA", self.sha, 2, *keys, BATCH, self.token, len(acks), *acks)
         payloads = self.connection.read_response()
         self.buffer.extend((self.token + i, payload) for i, payload in enumerate(payloads))

@@ -40,8 +40,10 @@ def main() -> None:
     if not options.report:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends everything it has started, as Ctrl-C does
         forget = [each.name for each in contestants] if options.fresh else []
+        installed = versions()
         records = [
-            Record(folder, each, sizes).go_on(sizes, [*forget, *each.floors] if forget else []) for each in scenarios
+            Record(folder, each, sizes).go_on(sizes, installed, [*forget, *each.floors] if forget else [])
+            for each in scenarios
         ]
         measure(options, sizes, contestants, records)
     everything = [Record(folder, each, sizes).load() for each in ALL]
@@ -55,7 +57,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.full", description=__doc__)
     parser.add_argument("--only", default="", help="scenarios, by name or beginning: drain,latency")
     parser.add_argument("--contestants", default="", help="contestants: pillion,celery")
-    parser.add_argument("--rounds", type=int, help="rounds of everything (else 3 to 5, and 2 for slow contestants)")
+    parser.add_argument("--rounds", type=int, help="rounds of everything, instead of each scenario's own number")
     parser.add_argument("--jobs", type=int, help="Pillion's no-op jobs in a drain (200,000; 2,000 if quick)")
     parser.add_argument("--quick", action="store_true", help="tiny runs that show that everything works: 8 minutes")
     parser.add_argument("--out", default="", help="keep this run under bench/out/NAME, and its page there")
@@ -75,12 +77,16 @@ def measure(
     if not PEERS.exists():
         print("bench: the peers are not installed: `make bench-full` does that", file=sys.stderr)
     todo = cells(records, contestants, options.rounds or (1 if sizes.quick else None))
-    installed = versions()
-    with PrivateRedis() as server, Screen(sum(cell.expected_s for cell in todo)) as screen:
-        stage = Stage(server, pinned=options.pin == "auto", patience_s=PATIENCE_S)
+    expected_s = sum(cell.expected_s for cell in todo)
+    pinned = options.pin == "auto"
+    with (
+        PrivateRedis() as server,
+        Stage(server, pinned=pinned, patience_s=PATIENCE_S) as stage,
+        Screen(expected_s) as screen,
+    ):
         driver = Driver(stage, sizes, screen)
         for record in records:
-            record.about, record.versions = about(stage), installed
+            record.about = about(stage)
         try:
             for cell in todo:
                 driver.measure(cell)

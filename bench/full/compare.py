@@ -12,7 +12,7 @@ from bench.full.report import Table
 from bench.full.roster import PILLION
 from bench.full.scenario import Sizes
 from bench.full.scenarios import ALL
-from bench.full.targets import targets
+from bench.full.targets import measured
 
 AGREED = 0.20
 
@@ -61,9 +61,9 @@ def _ratio(record: Record, name: str, figure: str) -> float | None:
 
 
 def goals(one: Sequence[Record], other: Sequence[Record]) -> list[Twice]:
-    """The figures to reach."""
-    again = {target.what: target.median for target in targets(other)}
-    pairs = [(target, again.get(target.what)) for target in targets(one)]
+    """The figures to reach that a run of the bench measures: those of chaos are the same for both."""
+    again = {target.what: target.median for target in measured(other)}
+    pairs = [(target, again.get(target.what)) for target in measured(one)]
     return [Twice(t.what, t.median, other) for t, other in pairs if t.median is not None and other is not None]
 
 

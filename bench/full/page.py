@@ -9,7 +9,7 @@ from bench.full import compare
 from bench.full.charts import chart, steps_chart
 from bench.full.record import Record
 from bench.full.report import Table, as_markdown, tables
-from bench.full.targets import targets
+from bench.full.targets import chaos, targets
 
 INTRO = """# Benchmarks
 
@@ -25,8 +25,10 @@ Pillion beside its peers. This page is written by `make bench-full`; nobody edit
   a table "runs too many" is there only where a job ran more often than it should.
 - The settings of each contestant are in [bench/peers/README.md](../bench/peers/README.md). huey and Sidekiq's free
   edition remove a job before it runs, so they lose the jobs of a killed process, and save the work of acknowledging.
-- Rates are compared, so slow contestants get fewer no-op jobs, and fewer rounds: Pillion, Sidekiq and the floors run 2
-  to 9 times, the others 1 to 5 times.
+- Rates are compared, so slow contestants get fewer no-op jobs. Pillion, Sidekiq and the floors, of which the figures to
+  reach are made, run in more rounds than the others; each scenario says how many.
+- Chaos is a run of its own, `make chaos-long`: *storms* are seeds in which everything happens at once, and count lost
+  jobs; *calm runs* have deaths only, and show how long a job that was cut off waits for its next start.
 """
 REPEAT = """## To repeat
 
@@ -68,20 +70,35 @@ def _facts(records: Sequence[Record]) -> list[str]:
     about, versions = records[0].about, records[0].versions
     lines = [f"{about['date']}; {about['machine']}; {about['pinned']}."]
     lines += [f"{name} {version}" for name, version in versions.items()]
+    if commits := {record.versions.get("pillion", "") for record in records} - {versions.get("pillion", "")}:
+        lines.append(f"Some scenarios were measured with pillion {'; '.join(sorted(commits))}")
+    if kept := chaos():
+        lines.append(f"Chaos: commit {kept.get('commit', '?')}, {len(kept['seeds'])} seeds of {kept['seconds']:.0f} s")
     return ["## Machine and versions\n\n" + "\n".join(f"- {line}" for line in lines) + "\n"]
 
 
 def _twice(records: Sequence[Record], others: Sequence[Record]) -> list[str]:
     found, twice = compare.ratios(records, others), compare.goals(records, others)
-    text = f"## The same once more\n\nA second run of all of it. {compare.summary(found)}\n"
+    text = (
+        "## The same once more\n\nA second run of all of it. Compared are the ratios of Pillion to each of the others "
+        "in the first figure of each scenario, and in all steps where only Sidekiq is beside it: "
+        f"{compare.summary(found)}\n"
+    )
     return [text, "Figures to reach:\n\n" + as_markdown(compare.table("", twice)) + "\n"]
 
 
 def _setting(record: Record) -> str:
     about, setup = record.about, record.setup
-    rounds = f"{len(record.rounds)} rounds" if len(record.rounds) > 1 else "1 round"
+    rounds = _rounds(record)
     quick = " (a quick run: these numbers show only that everything works)" if setup["quick"] else ""
     return f"*{about['date']}; {rounds}, drains of up to {setup['jobs']:,} jobs; {about['pinned']}{quick}.*"
+
+
+def _rounds(record: Record) -> str:
+    """How many: of Pillion, and of who has fewest."""
+    tried = [sum(name in entries for entries in record.rounds) for name in record.names()]
+    most, fewest = max(tried), min(tried)
+    return "1 round" if most == 1 else f"{most} rounds" if most == fewest else f"{fewest} to {most} rounds"
 
 
 def _table(table: Table, record: Record) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -33,17 +32,31 @@ class Record:
             self.versions = kept.get("versions", {})
         return self
 
-    def go_on(self, sizes: Sizes, forget: Iterable[str] = ()) -> Record:
-        """Take up what is there to add to it, without these contestants' runs. Other sizes cannot be mixed."""
+    def go_on(self, sizes: Sizes, installed: dict[str, str], forget: Iterable[str] = ()) -> Record:
+        """Take up what is there to add to it, without these contestants' runs.
+
+        Other sizes, another commit and other versions cannot be mixed: quick or fresh runs then begin anew.
+        """
         self.load()
-        if self.setup != asdict(sizes):
+        if other := self._differs(asdict(sizes), installed):
             if not sizes.quick and not forget:
-                raise SystemExit(f"bench: {self._path.name} is of {self.setup}; --fresh measures it again")
-            self.setup, self.rounds = asdict(sizes), []
+                raise SystemExit(f"bench: {self._path.name} is of {other}; --fresh measures it again")
+            self.rounds = []
+        self.setup, self.versions = asdict(sizes), installed
         for entries in self.rounds:
             for name in forget:
                 entries.pop(name, None)
         return self
+
+    def _differs(self, sizes: dict[str, Any], installed: dict[str, str]) -> str:
+        """What the kept rounds were made with that is not so now."""
+        if not self.rounds:
+            return ""
+        if self.setup != sizes:
+            return str(self.setup)
+        names = sorted(self.versions.keys() | installed.keys())
+        changed = [name for name in names if self.versions.get(name) != installed.get(name)]
+        return ", ".join(f"{name} {self.versions.get(name, '(not there)')}" for name in changed)
 
     def has(self, number: int, name: str) -> bool:
         """Whether there is a result: an error is none, it is tried again."""
@@ -82,10 +95,3 @@ class Record:
         if lacks:
             return f"not offered: {lacks[0]}"
         return f"ERROR in {len(errors)} of {len(entries)} runs: {errors[-1]}" if errors else ""
-
-
-def spread(values: Iterable[float], digits: int) -> str:
-    """Median, and the range in brackets."""
-    found = list(values)
-    middle = f"{statistics.median(found):,.{digits}f}"
-    return f"{middle} ({min(found):,.{digits}f} to {max(found):,.{digits}f})" if len(found) > 1 else middle

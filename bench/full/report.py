@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.full.record import Record, spread
+from bench.figures import spread
+from bench.full.record import Record
 from bench.full.roster import PILLION
 from bench.full.scenario import Figure
 
@@ -34,7 +35,7 @@ def _figure(record: Record, figure: str) -> Table:
     about = record.scenario.figures[figure]
     if figure == "extra" and not any(sum(record.values(name, figure)) for name in record.names()):
         return Table(about.unit, [], [])  # nothing ran too often: the page says so for all
-    header = ["", "Pillion is better by", about.unit]
+    header = ["", *["Pillion is better by"][: about.is_compared], about.unit]
     header += [f"share of the floor ({about.floor})"] if about.floor else []
     rows = [row for name in record.names() if (row := _row(record, name, figure, about))]
     return Table(about.unit, header, rows)
@@ -44,13 +45,10 @@ def _row(record: Record, name: str, figure: str, about: Figure) -> list[str]:
     values = record.values(name, figure)
     remark = record.remark(name)
     if not values:
-        return [name, "", remark, ""][: 4 if about.floor else 3] if remark else []
-    cells = [
-        name,
-        _ratio(record, name, figure, about),
-        spread(values, about.digits) + (f"; {remark}" if remark else ""),
-    ]
-    return [*cells, _share(record, name, figure, about)] if about.floor else cells
+        return [name, *[""][: about.is_compared], remark, *[""][: bool(about.floor)]] if remark else []
+    ratio = [_ratio(record, name, figure, about)] if about.is_compared else []
+    share = [_share(record, name, figure, about)] if about.floor else []
+    return [name, *ratio, spread(values, about.digits) + (f"; {remark}" if remark else ""), *share]
 
 
 def _ratio(record: Record, name: str, figure: str, about: Figure) -> str:

@@ -18,13 +18,14 @@ Command = list[str]
 
 @dataclass(frozen=True)
 class Order:
-    """How a contestant is to be started."""
+    """How a contestant is to be started. `every_core`: one process is not pinned either, as several never are."""
 
     concurrency: int = 10
     processes: int = 1
     queues: Sequence[str] = ("default",)
     scheduled: bool = False
     logged: bool = False
+    every_core: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from bench.figures import percentile
 from bench.full.roster import PILLION, ROSTER, SIDEKIQ, Contestant
 from bench.full.stage import Run, Stage
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of a scenario. `floor` names the entry whose figure of the same name is the floor."""
+    """One number of a scenario. `floor` names the entry whose figure of the same name is the floor.
+
+    `is_compared`: whether it says anything beside another's, who may have had fewer jobs.
+    """
 
     unit: str
     less_is_better: bool = False
     digits: int = 0
     floor: str = ""
+    is_compared: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,6 @@ def drained(run: Run, count: int) -> float:
     run.wait(count)
     run.check(count)
     return max(run.ledger.last[:count]) - min(run.ledger.first[:count])
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of the sorted `values` lie."""
-    return values[min(len(values) - 1, int(len(values) * share))]
 
 
 def lateness_ms(run: Run, count: int) -> dict[str, float]:

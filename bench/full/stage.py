@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +22,8 @@ from bench.machine import PrivateRedis, family, until
 from bench.peers.ledger import Ledger
 
 LOOK_S = 0.02
+LEDGER = "ledger"
+MEMORY = Path("/dev/shm")
 
 
 class RunFailed(Exception):
@@ -37,7 +41,14 @@ class Stage:
         self.pinned = pinned and len(self.every_core) > 1
         self.folder = Path(server.folder)
         self._runs = 0
+        self._ledgers = Path(tempfile.mkdtemp(prefix="plb-", dir=in_memory() or self.folder))
         os.sched_setaffinity(server.process.pid, self.cores("redis"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        shutil.rmtree(self._ledgers, ignore_errors=True)
 
     def cores(self, role: str, processes: int = 1) -> list[int]:
         """Redis and the pushing side have the last core, one worker process has the others, more have all."""
@@ -46,9 +57,9 @@ class Stage:
         return self.every_core[:-1] if role == "worker" else self.every_core[-1:]
 
     def next_file(self, ending: str) -> Path:
-        """A file name that no run has used."""
+        """A file name that no run has used: ledgers are in memory if that can be, all else is on the disk."""
         self._runs += 1
-        return self.folder / f"{self._runs}.{ending}"
+        return (self._ledgers if ending == LEDGER else self.folder) / f"{self._runs}.{ending}"
 
     @contextmanager
     def on(self, cores: Sequence[int]) -> Iterator[None]:
@@ -71,7 +82,7 @@ class Run:
 
     def __enter__(self) -> Self:
         self.stage.client.flushall()
-        self._path = self.stage.next_file("ledger")
+        self._path = self.stage.next_file(LEDGER)
         self.ledger = Ledger.create(self._path, self.size)
         self.log = self.stage.next_file("log")
         return self
@@ -124,13 +135,16 @@ class Run:
     def start(self) -> float:
         """Start its processes; answer the moment."""
         began = time.time()
-        with self.log.open("ab") as log, self.stage.on(self.stage.cores("worker", self.order.processes)):
+        with self.log.open("ab") as log, self.stage.on(self._cores()):
             for command in self.contestant.commands(self.order):
                 process = subprocess.Popen(
                     command, env=self.environ, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
                 )
                 self.processes.append(process)
         return began
+
+    def _cores(self) -> list[int]:
+        return self.stage.every_core if self.order.every_core else self.stage.cores("worker", self.order.processes)
 
     def wait(self, count: int) -> None:
         """Until so many jobs are done."""
@@ -154,11 +168,20 @@ class Run:
 
     def members(self) -> list[int]:
         """All of its processes."""
-        found: list[int] = []
+        return [pid for each in self.families() for pid in each]
+
+    def families(self) -> list[list[int]]:
+        """Each process that was started, and its descendants."""
+        found: list[list[int]] = []
         for process in self.processes:
             with suppress(OSError):
-                found += family(process.pid)
+                found.append(family(process.pid))
         return found
+
+
+def in_memory() -> Path | None:
+    """Where files are kept in memory, so that no disk has a part in the figures; None if there is no such place."""
+    return MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

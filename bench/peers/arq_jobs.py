@@ -1,6 +1,7 @@
 """arq: no results kept, polls every half second (its default). It acknowledges late, always.
 
-A poll reads up to 1,000 jobs, as its default of 100 would leave it waiting for the next poll most of the time.
+A poll reads at least 1,000 jobs, as its default of 100 at a concurrency of 10 would leave it waiting for the next poll
+most of the time. Its default is five times the concurrency, where that is more.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class WorkerSettings:
     functions = [func(each, keep_result=0, max_tries=4) for each in (noop, sleep_io, cpu, fail_once)]  # noqa: RUF012
     redis_settings = RedisSettings.from_dsn(REDIS_URL)
     max_jobs = CONCURRENCY
-    queue_read_limit = 1000
+    queue_read_limit = max(1000, 5 * CONCURRENCY)
     log_results = False
 
 

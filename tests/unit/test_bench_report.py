@@ -20,9 +20,10 @@ from bench.full.record import Entry, Record
 from bench.full.report import tables
 from bench.full.roster import ROSTER
 from bench.full.scenario import Scenario, Sizes
-from bench.full.scenarios import ALL
+from bench.full.scenarios import ALL, footprint
 from bench.full.targets import Target, targets
 
+LOST = "Chaos: lost jobs, and no other promise broken"
 SIZES = Sizes(jobs=1000, quick=True)
 ABOUT = {"date": "2026-01-01", "machine": "a machine", "pinned": "nothing was pinned"}
 
@@ -113,16 +114,61 @@ def test_what_was_not_measured_is_said():
     assert {each.verdict for each in targets([]) if not each.what.startswith(("Chaos", "Recovery"))} == {"not measured"}
 
 
-@pytest.mark.parametrize(("seeds", "verdict"), [(10, "met"), (3, "not measured")])
-def test_chaos_counts_if_it_was_long_enough(tmp_path, monkeypatch, seeds, verdict):
-    waits = {"jobs": 5, "p50": 0.1, "p99": 0.5, "max": 0.5}
-    kept = {"seeds": [*range(seeds)], "seconds": 300, "lost": 0, "runs": [{"jobs": 7}]}
-    (tmp_path / "long.json").write_text(json.dumps(kept | {"recovery": {"worker": waits, "host": {"jobs": 0}}}))
+@pytest.fixture
+def chaos(tmp_path, monkeypatch):
+    def found(**more: object) -> list[str]:
+        waits = {"jobs": 5, "p50": 0.1, "p99": 0.5, "max": 0.5}
+        kept: dict[str, object] = {"commit": "abc1234", "seeds": [*range(10)], "seconds": 300, "lost": 0, "failed": []}
+        kept |= {"jobs": {"storm": 7, "calm": 9}, "recovery": {"worker": waits, "host": {"jobs": 0}}, **more}
+        (tmp_path / "long.json").write_text(json.dumps(kept))
+        return [verdicts()[what].verdict for what in (LOST, "Recovery after SIGKILL of a worker, calm runs, p99, s")]
+
     monkeypatch.setattr("bench.full.targets.CHAOS", tmp_path / "long.json")
-    found = verdicts()
-    assert found["Chaos: lost jobs"].verdict == verdict
-    assert found["Recovery after SIGKILL of a worker, p99, s"].verdict == verdict
-    assert found["Recovery after the loss of a host, p99, s"].verdict == "not measured"
+    return found
+
+
+@pytest.mark.parametrize(("seeds", "verdict"), [(10, "met"), (3, "not measured")])
+def test_chaos_counts_if_it_was_long_enough(chaos, seeds, verdict):
+    assert chaos(seeds=[*range(seeds)]) == [verdict] * 2
+    assert verdicts()["Recovery after the loss of a host, calm runs, p99, s"].verdict == "not measured"
+
+
+def test_chaos_is_not_met_if_a_run_broke_any_promise(chaos):
+    assert chaos(failed=["seed-3"]) == ["**not met**: seed-3 failed", "met"]
+    assert chaos(failed=["seed-3", "calm-1"]) == ["**not met**: seed-3, calm-1 failed", "**not met**: calm-1 failed"]
+    assert chaos(failed=None) == ["not measured"] * 2
+
+
+def test_chaos_says_of_how_many_jobs_and_is_in_no_comparison_of_two_runs(chaos, record):
+    chaos()
+    assert verdicts()[LOST].measured == "0, of 7 in the storms"
+    drain1 = record("drain1", drain(100, ruby_sidekiq=10))
+    assert not [each.what for each in compare.goals([drain1], [drain1]) if each.what.startswith(("Chaos", "Recovery"))]
+
+
+@pytest.mark.parametrize("other", [{"pillion": "2", "rq": "1"}, {"pillion": "1", "rq": "2"}, {"pillion": "1"}])
+def test_rounds_of_another_commit_or_version_are_not_gone_on_with(tmp_path, other):
+    sizes, now = Sizes(jobs=1000, quick=False), {"pillion": "1", "rq": "1"}
+    begun = Record(tmp_path, scenario("drain1"), sizes).go_on(sizes, now)
+    begun.put(0, "pillion", {"rate": 1.0})
+    assert Record(tmp_path, scenario("drain1"), sizes).go_on(sizes, now).rounds
+    with pytest.raises(SystemExit, match="--fresh measures it again"):
+        Record(tmp_path, scenario("drain1"), sizes).go_on(sizes, other)
+    assert not Record(tmp_path, scenario("drain1"), sizes).go_on(sizes, other, ["pillion"]).rounds
+
+
+def test_the_worker_is_the_largest_child_or_what_was_started_if_it_has_none(monkeypatch):
+    sizes = {1: 90, 2: 30, 3: 40, 4: 35}
+    monkeypatch.setattr(footprint, "own_kb", lambda pid: {"Rss:": sizes[pid] * 1024, "Pss:": 1024})
+    assert footprint.memory_mb([[1, 2, 3], [4]]) == {"rss": 195, "pss": 4, "worker": 40}
+    assert footprint.memory_mb([[1]])["worker"] == 90
+
+
+def test_the_seconds_of_different_numbers_of_jobs_have_no_ratio(record):
+    storm = record("retry", {name: {"rate": 10.0, "seconds": 5.0, "extra": 1} for name in ("pillion", "rq")})
+    headers = {table.heading: table.header for table in tables(storm)}
+    assert "Pillion is better by" in headers["jobs/s"]
+    assert "Pillion is better by" not in [*headers["s"], *headers["runs too many"]]
 
 
 def test_two_runs_that_agree_and_two_that_do_not(record, tmp_path):

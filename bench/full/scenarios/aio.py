@@ -38,7 +38,7 @@ SCENARIOS = (
         waits(100, 2_000, "asleep_io"),
         who=WHO,
         peer_rounds=3,
-        cell_s=3.3,
+        cell_s=3.2,
     ),
     Scenario(
         "aio-wide",
@@ -48,7 +48,7 @@ SCENARIOS = (
         waits(1_000, 10_000, "asleep_io"),
         who=WHO,
         peer_rounds=3,
-        cell_s=6.0,
+        cell_s=5.8,
     ),
     Scenario(
         "aio-mixed",
@@ -57,6 +57,6 @@ SCENARIOS = (
         FIGURES,
         waits(500, 10_000, "mixed_io"),
         who=(PILLION.name,),
-        cell_s=4.0,
+        cell_s=1.7,
     ),
 )

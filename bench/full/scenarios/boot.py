@@ -22,7 +22,7 @@ SCENARIO = Scenario(
     "A job is queued; from starting the command to the start of that job.",
     {"seconds": Figure("s", less_is_better=True, digits=2, floor="bare-loop")},
     run,
-    rounds=9,
-    peer_rounds=5,
-    cell_s=0.8,
+    rounds=7,
+    peer_rounds=4,
+    cell_s=0.5,
 )

@@ -27,6 +27,6 @@ SCENARIO = Scenario(
     {"rate": Figure("jobs/s", digits=1, floor="bare-loop")},
     run,
     rounds=7,
-    peer_rounds=5,  # their ratios moved by up to 50 % between runs of two rounds
-    cell_s=2.4,
+    peer_rounds=4,  # their ratios moved by up to 50 % between runs of two rounds
+    cell_s=1.7,
 )

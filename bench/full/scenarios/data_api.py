@@ -31,5 +31,5 @@ SCENARIO = Scenario(
     run,
     who=(PILLION.name,),
     rounds=1,
-    cell_s=13.0,
+    cell_s=8.0,
 )

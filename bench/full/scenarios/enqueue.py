@@ -66,7 +66,7 @@ SCENARIOS = (
         {"redis LPUSH": redis_alone(1, 40_000), LPUSH_LOOP: redis_py("single", 20_000)},
         rounds=5,
         peer_rounds=3,
-        cell_s=2.8,
+        cell_s=3.0,
     ),
     Scenario(
         "bulk",
@@ -79,6 +79,6 @@ SCENARIOS = (
         {"redis LPUSH": redis_alone(1000, 1_000_000), LPUSH_LOOP: redis_py("pipeline", 100_000)},
         rounds=7,
         peer_rounds=5,
-        cell_s=2.5,
+        cell_s=2.6,
     ),
 )

@@ -32,5 +32,5 @@ SCENARIO = Scenario(
     },
     run,
     peer_rounds=5,
-    cell_s=3.3,
+    cell_s=3.1,
 )

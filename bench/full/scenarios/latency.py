@@ -33,5 +33,5 @@ SCENARIO = Scenario(
     },
     run,
     peer_rounds=3,
-    cell_s=6.0,
+    cell_s=7.5,
 )

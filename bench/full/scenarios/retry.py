@@ -25,13 +25,14 @@ SCENARIO = Scenario(
     "Retry storm",
     "Every job fails once and is to be tried again after 1 s; 5,000 jobs, and fewer for slow contestants, on whom that "
     "second weighs more. Each keeps its own timing: Sidekiq and Pillion add a random part to every delay so that a "
-    "storm spreads, and look for due jobs at intervals, which is most of their time here.",
+    "storm spreads, and look for due jobs at intervals, which is most of their time here. "
+    "Rates are compared; the seconds are of different numbers of jobs.",
     {
         "rate": Figure("jobs/s"),
-        "seconds": Figure("s", less_is_better=True, digits=1),
-        "extra": Figure("runs too many", less_is_better=True),
+        "seconds": Figure("s", less_is_better=True, digits=1, is_compared=False),
+        "extra": Figure("runs too many", less_is_better=True, is_compared=False),
     },
     run,
     rounds=3,
-    cell_s=5.5,
+    cell_s=5.7,
 )

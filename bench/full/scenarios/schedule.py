@@ -40,5 +40,5 @@ SCENARIO = Scenario(
     run,
     rounds=5,
     peer_rounds=4,
-    cell_s=7.0,
+    cell_s=7.2,
 )
