@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import redis
@@ -26,6 +28,10 @@ return found
 """
 
 
+# What `deeds.RAW_POISON` has in the place of a jid: such texts are no jobs, but not one of them may be lost.
+_RAW_NAME = re.compile(rb"\d{23}[xyz]")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One key that holds a job, and the job."""
@@ -44,18 +50,15 @@ class Place:
 
 
 class Census:
-    """`places` of all jobs; `junk` is how many of the dead are no jobs at all."""
+    """`places` of all jobs, and of the texts that are none and were pushed as if they were."""
 
     def __init__(self, raw: redis.Redis) -> None:
         reply: list[bytes] = raw.eval(_EVERYTHING, 0)  # type: ignore[assignment]
         self.places: list[Place] = []
-        self.junk = 0
         for key, value in zip(reply[::2], reply[1::2], strict=True):
             job = _job(value)
             if job is not None:
                 self.places.append(Place(key.decode(), job))
-            elif key == b"dead":
-                self.junk += 1
 
     @property
     def jids(self) -> Counter[str]:
@@ -67,25 +70,28 @@ class Census:
         """The dead jobs by jid."""
         return {place.jid: place.job for place in self.places if place.kind == "dead"}
 
+    @cached_property
+    def by_jid(self) -> dict[str, list[str]]:
+        """The keys that hold each job."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for place in self.places:
+            found[place.jid].append(place.key)
+        return dict(found)
+
     def of(self, jid: str) -> list[str]:
         """The keys that hold a job."""
-        return [place.key for place in self.places if place.jid == jid]
+        return self.by_jid.get(jid, [])
 
 
 def _job(value: bytes) -> dict[str, Any] | None:
     try:
         job = json.loads(value)
     except ValueError:
-        return None
-    return job if isinstance(job, dict) and "jid" in job else None
-
-
-def left_behind(raw: redis.Redis) -> list[str]:
-    """Keys of processes: after all have stopped there must be none."""
-    names: list[bytes] = raw.keys("*")  # type: ignore[assignment]
-    held = [name.decode() for name in names if name.startswith((b"{queue:", b"pl:alive:"))]
-    owners: dict[bytes, bytes] = raw.hgetall("pl:owners")  # type: ignore[assignment]
-    return held + [f"pl:owners {name.decode()}" for name in owners]
+        job = None
+    if isinstance(job, dict) and "jid" in job:
+        return job
+    name = _RAW_NAME.search(value)
+    return {"jid": name[0].decode()} if name else None
 
 
 def counters(raw: redis.Redis) -> dict[str, int]:

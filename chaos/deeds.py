@@ -23,11 +23,13 @@ from pillion.storage.ops import pause
 T = TypeVar("T")
 Ending = Callable[[], None]
 
-RAW_POISON = (
-    b'{"class":"ChaosWork","args":[1',
-    b'["ChaosWork",1]',
-    b'{"class":"ChaosWork","args":[NaN],"jid":"%s","retry":true}',
-)
+# No jobs: half of one, a list, and one with NaN. Each with a name of its own, by which the census knows it.
+RAW_POISON = {
+    "x": '{"class":"ChaosWork","args":["%s"',
+    "y": '["ChaosWork","%s"]',
+    "z": '{"class":"ChaosWork","args":[NaN],"jid":"%s","retry":true}',
+}
+WEST = frozenset({"west"})  # the family at the other end of the line
 LEASE_S = 30.0
 LONG_JOBS = 40
 # Forward by no more than a run may take to settle: what fails meanwhile is to be retried by that clock.
@@ -145,18 +147,18 @@ class Deeds:
         return over
 
     def _slow_line(self, event: Event) -> Ending:
-        over = self._trouble(lambda: self._one_server.line.slow_down(0), event.lasts)
+        over = self._trouble(lambda: self._one_server.line.slow_down(0), event.lasts, whom=WEST)
         delay_s = 0.005 + 0.1 * event.pick
         self._one_server.line.slow_down(delay_s)
         self.said = f"{delay_s * 1000:.0f} ms each way"
         return over
 
     def _reset_line(self, event: Event) -> None:
-        self.diary.trouble(0.5)
+        self.diary.trouble(0.5, WEST)
         self.said = f"{self._one_server.line.reset()} connections"
 
     def _swallow_replies(self, event: Event) -> None:
-        self.diary.trouble(1.0)
+        self.diary.trouble(1.0, WEST)
         count = 1 + int(event.pick * 5)
         self._one_server.line.swallow_replies(count)
         self.said = f"the next {count}"
@@ -172,9 +174,11 @@ class Deeds:
         assert isinstance(self.world.server, UnderSentinel)
         self._trouble(self.world.server.fail_over, 0.0, after_s=3.0)()
 
-    def _trouble(self, ending: Ending, lasts: float, after_s: float = 0.0) -> Ending:
+    def _trouble(
+        self, ending: Ending, lasts: float, after_s: float = 0.0, whom: frozenset[str] | None = None
+    ) -> Ending:
         """A trouble from now on that goes on until its end has really come: the driver may be late."""
-        trouble = self.diary.trouble(lasts + after_s)
+        trouble = self.diary.trouble(lasts + after_s, whom)
 
         def end() -> None:
             try:
@@ -217,9 +221,9 @@ class Deeds:
             self._push("default", "ChaosExit")
             self.said = "os._exit"
             return
-        with self.world.server.client() as raw:
-            for template in RAW_POISON:
-                raw.lpush("queue:low", template.replace(b"%s", b"%023dq" % self._count))
+        for kind, text in RAW_POISON.items():
+            jid = f"{self._count:023d}{kind}"
+            self._lpush("low", "ChaosRaw", jid, text % jid)
         self._push("low", "ChaosNobodyKnows")
         self._push("low", "ChaosWork", 1, 0, "x" * 5_000_000)
         self.said = "broken JSON, no job, NaN, unknown class, 5 MB"
@@ -228,9 +232,12 @@ class Deeds:
         """LPUSH of a job that no client would push, entered into the ledger like any other."""
         jid = f"{self._count:023d}{name[5].lower()}"
         job = {"class": name, "jid": jid, "args": args, "retry": 0, "created_at": 0, "enqueued_at": 0}
+        self._lpush(queue, name, jid, json.dumps(job))
+
+    def _lpush(self, queue: str, name: str, jid: str, text: str) -> None:
         self._ledger.note("try", jid, queue, name)
         with self.world.server.client() as raw:
-            raw.lpush(f"queue:{queue}", json.dumps(job))
+            raw.lpush(f"queue:{queue}", text)
         self._ledger.note("ok", jid, queue, name)
 
     # -- parts -------------------------------------------------------------------------------------

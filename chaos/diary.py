@@ -37,10 +37,11 @@ class Fate:
 
 @dataclass
 class Trouble:
-    """A time in which Redis or the line to it did not work as it should."""
+    """A time in which Redis or the line to it did not work as it should. `whom`: these families; None: everybody."""
 
     begin: float
     end: float
+    whom: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +55,21 @@ class Sleep:
 
 @dataclass
 class Diary:
-    """What befell processes, and Redis or the line to it."""
+    """What befell processes, and Redis or the line to it. `families` says to which family a process belonged."""
 
     fates: list[Fate] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     sleeps: list[Sleep] = field(default_factory=list)
+    families: dict[int, str] = field(default_factory=dict)
 
     def note(self, pids: Iterable[int], why: str, *, since: float | None = None, lasts: float = 0.0) -> None:
         now = time.monotonic()
         self.fates += [Fate(pid, why, now if since is None else since, now + lasts) for pid in pids]
 
-    def trouble(self, lasts: float) -> Trouble:
+    def trouble(self, lasts: float, whom: frozenset[str] | None = None) -> Trouble:
         """One that begins now. Its end may be put off: what is to end it may come late."""
         now = time.monotonic()
-        self.troubles.append(Trouble(now, now + lasts))
+        self.troubles.append(Trouble(now, now + lasts, whom))
         return self.troubles[-1]
 
     def slept(self, pid: int, since: float) -> None:
@@ -100,11 +102,17 @@ class Diary:
         sleeps = self._sleeps_of(pid)
         found: list[Trouble] = []
         for trouble in self.troubles:
+            if not self._concerns(trouble, pid):
+                continue
             got_over = trouble.end + REACHED_AGAIN_S
             woke = [sleep.end for sleep in sleeps if sleep.begin < got_over and trouble.begin < sleep.end]
             if trouble.begin < at < max([trouble.end, *woke]) + REACHED_AGAIN_S:
                 found.append(trouble)
         return found
+
+    def _concerns(self, trouble: Trouble, pid: int) -> bool:
+        """A process whose family is not known may have been anybody's."""
+        return trouble.whom is None or self.families.get(pid) in (None, *trouble.whom)
 
     def _sleeps_of(self, pid: int) -> list[Sleep]:
         return [sleep for sleep in self.sleeps if sleep.pid == pid]

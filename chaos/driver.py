@@ -10,19 +10,24 @@ from pathlib import Path
 
 import redis
 
-from chaos.census import Census, counters, left_behind
+from chaos.census import Census, Place, counters
 from chaos.deeds import Deeds, Ending
 from chaos.diary import Diary
+from chaos.excuses import KILLS
 from chaos.ledger import Books
+from chaos.remains import left_behind
 from chaos.report import Screen
 from chaos.schedule import Event
 from chaos.servers import PATIENT_S, Server
-from chaos.verdict import Verdict, audit, judge
+from chaos.verdict import Verdict, audit, judge, never_pushed
 from chaos.world import World, wait_until
 
 AUDIT_EVERY_S = 15.0
 SETTLES_WITHIN_S = 120.0
 STOPS_WITHIN_S = 30.0
+# What producers push. In a run of that length each must have come.
+KINDS = ("ChaosWork", "ChaosAsyncWork", "ChaosDoomed")
+LONG_ENOUGH_S = 60.0
 
 
 class Driver:
@@ -34,9 +39,13 @@ class Driver:
         self._deeds = Deeds(self.world, self.diary)
         self._screen = screen
         self._faults: dict[str, list[str]] = {}
+        self._seconds = 0.0
+        self._not_done = 0
+        self._searched = 0
 
     def run(self, events: list[Event], seconds: float) -> None:
         """Let everything happen at its time."""
+        self._seconds = seconds
         self.world.start()
         if not wait_until(lambda: all(" ready: " in run.log for run in self.world.runs), 60):
             raise RuntimeError(f"the workers do not get ready: {self.world.logs()}")
@@ -69,19 +78,37 @@ class Driver:
         self.world.restart_families()
         with self.world.server.client(PATIENT_S) as raw:
             raw.delete("paused")
-            return self._comes_to_rest(raw) or (self._search_for_orphans(raw) and self._comes_to_rest(raw))
+            if self._comes_to_rest(raw) or (self._search_for_orphans(raw) and self._comes_to_rest(raw)):
+                return True
+            left = [f"{place.jid} in {place.key}" for place in _not_dead(Census(raw))]
+            self._faults["not at rest"] = [*left, *(name.decode() for name in self._dead_owners(raw))] or [
+                "until it was too late"
+            ]
+            return False
 
     def verdict(self) -> Verdict:
         """Stop the workers and judge."""
         with self.world.server.client(PATIENT_S) as raw:
+            orderly = {pid for run in self.world.runs for pid in run.workers}
             self._stop_workers()
             books = Books(self.world.ledger)
             found = judge(books, Census(raw), self.diary, counters(raw))
-            found.faults["left of processes"] += left_behind(raw)
-        for what, lines in self._faults.items():
-            found.faults[f"{what} (seen on the way)"] += lines
+            killed = {fate.pid for fate in self.diary.fates if fate.why in KILLS}
+            killed |= {turn.pid for turn in books.turns if turn.how == "exit"}
+            found.faults["left of processes"] += left_behind(
+                raw, orderly=orderly - killed, killed=killed, foreign=self.world.ruby_pids
+            )
+        self._add_own_findings(found, books)
         found.faults = {what: lines for what, lines in found.faults.items() if lines}
         return found
+
+    def _add_own_findings(self, found: Verdict, books: Books) -> None:
+        found.not_done, found.searched = self._not_done, self._searched
+        for what, lines in self._faults.items():
+            found.faults[what] += lines
+        found.faults["producer ended"] += self.world.ended_producers
+        if self._seconds >= LONG_ENOUGH_S:
+            found.faults["never pushed"] += never_pushed(books, KINDS)
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -94,6 +121,7 @@ class Driver:
         try:
             ending = self._deeds.carry_out(event)
         except (redis.RedisError, OSError) as error:
+            self._not_done += 1
             self._screen.say(f"{event}: not done, {type(error).__name__}")
             return None
         self._screen.say(f"{event}  {self._deeds.said}".rstrip())
@@ -123,7 +151,7 @@ class Driver:
             return
         faults = audit(before, census, Books(self.world.ledger))
         for what, lines in faults.items():
-            self._faults.setdefault(what, []).extend(lines)
+            self._faults.setdefault(f"{what} (seen on the way)", []).extend(lines)
             self._screen.say(f"AUDIT: {what}: {len(lines)}, such as {lines[0]}")
         self._screen.say(f"        audit: {len(before.pushes)} jobs so far, {len(census.places)} in Redis")
 
@@ -133,25 +161,34 @@ class Driver:
     def _search_for_orphans(self, raw: redis.Redis) -> bool:
         """Bring the hourly search for owners that nobody lists forward (server/orphans.py): a new process makes it."""
         self._screen.say("Still not at rest. Bringing forward the hourly search for jobs of owners that nobody lists.")
+        self._searched = len({place.jid for place in _not_dead(Census(raw))})
         raw.delete("pl:reaper:search")
         self.world.start_family("west")
         return True
 
     def _is_drained(self, raw: redis.Redis) -> bool:
-        places = [place for place in Census(raw).places if place.kind != "dead"]
+        places = _not_dead(Census(raw))
         self._screen.at(0, f"settling: {len(places)} jobs left")
         return not places
 
     def _is_swept(self, raw: redis.Redis) -> bool:
         """Whether all who may hold jobs are alive."""
+        return not self._dead_owners(raw)
+
+    def _dead_owners(self, raw: redis.Redis) -> list[bytes]:
         alive = {pid for run in self.world.runs for pid in run.workers}
-        return all(int(name.split(b":")[1]) in alive for name in raw.hkeys("pl:owners"))  # type: ignore[union-attr]
+        owners: list[bytes] = raw.hkeys("pl:owners")  # type: ignore[assignment]
+        return [name for name in owners if int(name.split(b":")[1]) not in alive]
 
     def _stop_workers(self) -> None:
         for run in self.world.runs:
             if run.pid in run.processes:
                 run.signal("TERM")
         wait_until(lambda: not any(run.processes for run in self.world.runs), STOPS_WITHIN_S)
+
+
+def _not_dead(census: Census) -> list[Place]:
+    return [place for place in census.places if place.kind != "dead"]
 
 
 class _Audit:

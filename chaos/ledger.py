@@ -1,4 +1,4 @@
-"""The ledger: what every process did, in files outside Redis, one file for each process.
+"""The ledger: what every process did, in files outside Redis, one file for each process: FAMILY-PID.txt.
 
 A line is written in one write with O_APPEND, before (`start`) or after (`end`) the deed: a kill can cut off a
 process between two lines, never within one. Times are of CLOCK_MONOTONIC, which all processes of a machine share.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER_VARIABLE = "CHAOS_LEDGER"
+FAMILY_VARIABLE = "CHAOS_FAMILY"
+NO_FAMILY = "python"
 RUN_EVENTS = frozenset({"start", "end", "fail", "cut", "exit"})
 
 
@@ -32,7 +35,8 @@ class Writer:
         """Write one line; it is in the file when this returns."""
         pid = os.getpid()
         if self._file is None or self._file[0] != pid:
-            path = Path(self._folder or os.environ[FOLDER_VARIABLE]) / f"python-{pid}.txt"
+            name = f"{os.environ.get(FAMILY_VARIABLE, NO_FAMILY)}-{pid}.txt"
+            path = Path(self._folder or os.environ[FOLDER_VARIABLE]) / name
             self._file = pid, os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
         what, *rest = words
         line = " ".join(map(str, (f"{time.monotonic():.6f}", what, pid, *rest)))
@@ -76,7 +80,9 @@ class Books:
     def __init__(self, folder: Path) -> None:
         self.turns: list[Turn] = []
         self.pushes: dict[str, Push] = {}
-        self._open: dict[tuple[Key, int], Turn] = {}
+        self.families: dict[int, str] = _families(folder)
+        # A process that begins a turn twice has two of them open: each is to come to an end of its own.
+        self._open: defaultdict[tuple[Key, int], deque[Turn]] = defaultdict(deque)
         for line in sorted(_lines(folder), key=lambda words: float(words[0])):
             self._enter(line)
 
@@ -94,11 +100,18 @@ class Books:
             return
         key = Key(jid, int(words[4]), int(words[5]))
         if what == "start":
-            turn = self._open[key, pid] = Turn(key, pid, at)
+            turn = Turn(key, pid, at)
+            self._open[key, pid].append(turn)
             self.turns.append(turn)
-        elif (key, pid) in self._open:
-            turn = self._open.pop((key, pid))
+        elif self._open[key, pid]:
+            turn = self._open[key, pid].popleft()
             turn.closed_at, turn.how = at, what
+
+
+def _families(folder: Path) -> dict[int, str]:
+    """Of the processes that have written: the driver does not see all that come and go."""
+    names = [path.stem.rpartition("-") for path in folder.glob("*.txt")]
+    return {int(pid): family for family, _, pid in names if family != NO_FAMILY}
 
 
 def _lines(folder: Path) -> Iterator[list[str]]:

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -71,12 +72,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     console = Console(highlight=False, soft_wrap=True, width=160)
     OUT.mkdir(exist_ok=True)
+    made = {"commit": _commit(), "date": datetime.now(UTC).date().isoformat()}  # now: it may go on meanwhile
     orders = _orders(given.seeds, given.first, given.calm)
     minutes = -(-len(orders) // given.jobs) * (given.seconds + 45) / 60
     console.print(f"{len(orders)} runs, {given.jobs} at a time: about {minutes:.0f} minutes")
     results = _all(orders, given.jobs, given.seconds, console)
     results.sort(key=lambda each: (each["variant"] == "calm", each["variant"], each["seed"]))
-    whole = {"seconds": given.seconds, "jobs_at_a_time": given.jobs, **_totals(results), "runs": results}
+    whole = made | {"seconds": given.seconds, "jobs_at_a_time": given.jobs, **_totals(results), "runs": results}
     (OUT / "long.json").write_text(json.dumps(whole, indent=1))
     legend = "Recovery: p50 / p99 / max in seconds (jobs that were cut off).\n"
     console.print(summary(results), legend, by_cause(results))
@@ -137,12 +139,27 @@ def _end(run: Started) -> None:
     run.process.wait()
 
 
+def _commit() -> str:
+    """Which commit this is; "" where there is no git."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 def _totals(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """For the page of benchmarks, too. Recovery is of the calm runs: in a storm Redis is off, and queues are paused."""
     storms = [each for each in results if each["variant"] != "calm"]
     calm = [each for each in results if each["variant"] == "calm"]
     return {
         "seeds": [each["seed"] for each in storms],
+        "jobs": {
+            "storm": sum(each.get("jobs", 0) for each in storms),
+            "calm": sum(each.get("jobs", 0) for each in calm),
+        },
         "lost": sum(count for each in storms for what, count in each["faults"].items() if what.startswith("lost")),
         "failed": [Order(each["seed"], each["variant"]).name for each in results if each["failed"]],
         "recovery": {

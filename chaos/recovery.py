@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from chaos import diary as causes
 from chaos.diary import Diary
+from chaos.excuses import Excuses
 from chaos.ledger import Books, Key
-from chaos.verdict import Excuses
 
 SHOWN = (causes.WORKER_KILLED, causes.POISONED, causes.FAMILY_KILLED, causes.HOST_LOST, causes.LEASE_LOST)
 

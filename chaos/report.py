@@ -54,6 +54,7 @@ def show(screen: Screen, verdict: Verdict, waits: dict[str, list[float]]) -> Non
         say(f"stat:{what} {found}, in the ledger {least}" + (f" to {most}" if most > least else " (exact)"))
     say(f"buried as poison pills: {verdict.poisoned}, of these innocent: {verdict.innocent}")
     say(f"jobs whose push was sent twice by the client, as no reply came: {verdict.sent_twice}")
+    say(f"events not done: {verdict.not_done}; jobs found only by the hourly search: {verdict.searched}")
     say(
         f"Ruby's own queue, apart: {verdict.ruby_pushed} pushed, {len(verdict.ruby_lost)} lost by Sidekiq's basic fetch"
     )
@@ -72,6 +73,8 @@ def record(verdict: Verdict, waits: dict[str, list[float]]) -> dict[str, Any]:
         "faults": {what: len(found) for what, found in verdict.faults.items()},
         "repeated": dict(sorted(verdict.repeated.items())),
         "poisoned": verdict.poisoned,
+        "not_done": verdict.not_done,
+        "searched": verdict.searched,
         "ruby_lost": len(verdict.ruby_lost),
         "waits_s": {why: [round(value, 3) for value in values] for why, values in waits.items() if values},
     }

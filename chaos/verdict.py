@@ -4,30 +4,34 @@ Each turn of a job (Key: jid, attempt, generation) is to be settled once. So of 
 be excused: the process that made it died or lost its lease while it ran, or before its acknowledgement left.
 
     lost              pushed (the push returned), neither come to its end nor in Redis
-    in two places     in more than one key, or ended and still somewhere
-    unexplained       run again without an excuse
+    not finished      still in Redis, other than dead as it should be
+    in two places     in more than one key, or ended without an excuse and still somewhere
+    unexplained       run again without an excuse, as the same turn or as another one
+    buried too soon   a poison pill, though fewer processes than that takes have died since it was pushed
     miscounted        stat:processed or stat:failed other than the settled turns of the ledger
 
-A push whose connection broke was sent twice and may be there twice (docs/design/engine.md): its job may run twice, and
-widens the counters by as much. Without such a push the counters must agree exactly.
+A push whose connection broke was sent twice and may be there twice (docs/design/engine.md): each turn of its job may be
+settled twice, and counted twice. Without such a push the counters must agree exactly.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from chaos import diary as causes
 from chaos.census import Census
-from chaos.diary import Diary, Fate
+from chaos.diary import Diary
+from chaos.excuses import Excuses
 from chaos.ledger import Books, Key, Push, Turn
-from chaos.world import STOP_TIMEOUT_S
+from pillion.server.give_back import POISON_AT
 
 RUBY = "ChaosRuby"
-NEVER_ENDS = frozenset({"ChaosDoomed", "ChaosExit", "ChaosNobodyKnows"})
-KILLS = frozenset({causes.WORKER_KILLED, causes.FAMILY_KILLED, causes.HOST_LOST, causes.POISONED})
-# What a sleeper had fetched and not begun it begins when it wakes.
-WAKES_UP_S = 5.0
+# ChaosRaw is what no worker can read.
+NEVER_ENDS = frozenset({"ChaosDoomed", "ChaosExit", "ChaosNobodyKnows", "ChaosRaw"})
+POISON_PILL = "pillion.errors.PoisonPill"
+# A push is sent once more at the most.
+COPIES = 2
 
 
 @dataclass
@@ -37,6 +41,8 @@ class Verdict:
     pushed: int = 0
     perhaps: int = 0
     sent_twice: int = 0
+    not_done: int = 0  # events that did not happen, as Redis was away
+    searched: int = 0  # jobs that only came back by the hourly search for orphans
     runs: int = 0
     poisoned: int = 0
     innocent: int = 0  # of these: jobs that only happened to be there each time
@@ -47,45 +53,16 @@ class Verdict:
     counted: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # least, found, most
 
 
-class Excuses:
-    """Why a run of a turn need not have been the last."""
-
-    def __init__(self, diary: Diary, books: Books) -> None:
-        self._diary = diary
-        self._fates = diary.by_pid()
-        for turn in books.turns:
-            if turn.how == "exit" and turn.closed_at is not None:
-                fate = Fate(turn.pid, causes.POISONED, turn.closed_at, turn.closed_at)
-                self._fates.setdefault(turn.pid, []).append(fate)
-
-    def of(self, turn: Turn) -> Fate | None:
-        """The cause, or None: then this run was settled, or should have been."""
-        fates = self._fates.get(turn.pid, [])
-        excused = next((fate for fate in fates if self._excuses(fate, turn)), None)
-        return excused or next((replace(fate, why=causes.UNHEARD) for fate in fates if self._unheard(fate, turn)), None)
-
-    def _unheard(self, fate: Fate, turn: Turn) -> bool:
-        """Whether it had ended when Redis was away already, and still was when the process had to leave."""
-        deadline = fate.at + STOP_TIMEOUT_S
-        if fate.why != causes.STOPPED or turn.closed_at is None or not self._diary.away(turn.pid, deadline):
-            return False
-        return self._diary.unsaid_since(turn.pid, deadline) <= turn.closed_at <= deadline
-
-    def _excuses(self, fate: Fate, turn: Turn) -> bool:
-        closed_at = float("inf") if turn.closed_at is None or turn.how == "cut" else turn.closed_at
-        if fate.why in KILLS:
-            return turn.started_at <= fate.until and closed_at >= self._diary.unsaid_since(turn.pid, fate.at)
-        if fate.why == causes.STOPPED:
-            return closed_at >= fate.at + STOP_TIMEOUT_S - 0.2
-        return turn.started_at <= fate.until + WAKES_UP_S and closed_at >= self._diary.unsaid_since(turn.pid, fate.at)
-
-
 def judge(books: Books, census: Census, diary: Diary, counters: dict[str, int]) -> Verdict:
     """The verdict at the end, when everything has come to rest."""
     verdict = Verdict(runs=len(books.turns))
-    _look_for_losses(verdict, books, census)
+    excuses = Excuses(diary, books)
+    ended = {turn.key.jid: turn for turn in reversed(books.turns) if turn.how == "end" and excuses.of(turn) is None}
+    _look_for_losses(verdict, books, census, excuses)
     _look_for_two_places(verdict, books, census)
-    extra = _look_for_repetitions(verdict, books, Excuses(diary, books))
+    _look_for_leftovers(verdict, books, census, ended)
+    extra = _look_for_repetitions(verdict, books, excuses)
+    _look_for_later_turns(verdict, books, ended)
     _compare_counters(verdict, books, census, counters, extra)
     return verdict
 
@@ -102,7 +79,12 @@ def audit(pushed: Books, census: Census, books: Books) -> dict[str, list[str]]:
     return {what: found for what, found in verdict.faults.items() if found}
 
 
-def _look_for_losses(verdict: Verdict, books: Books, census: Census) -> None:
+def never_pushed(books: Books, kinds: Iterable[str]) -> list[str]:
+    """Of these classes, those of which no push returned: a run without them shows nothing of them."""
+    return sorted(set(kinds) - {push.job for push in books.pushes.values() if push.ok})
+
+
+def _look_for_losses(verdict: Verdict, books: Books, census: Census, excuses: Excuses) -> None:
     dead, ended = census.dead, books.ended
     for push in books.pushes.values():
         if push.job == RUBY:
@@ -113,15 +95,15 @@ def _look_for_losses(verdict: Verdict, books: Books, census: Census) -> None:
         verdict.pushed += push.ok
         verdict.perhaps += not push.ok
         verdict.sent_twice += push.sent_twice
-        if push.jid in ended or (push.jid in dead and _may_be_dead(push, dead[push.jid])):
+        if push.jid in dead and dead[push.jid].get("error_class") == POISON_PILL:
+            if excuses.deaths_since(push.tried_at) < POISON_AT:
+                verdict.faults["buried too soon"].append(_describe(push, books))
+            continue
+        if push.jid in ended or (push.jid in dead and push.job in NEVER_ENDS):
             continue
         if push.ok or census.of(push.jid) or any(turn.key.jid == push.jid for turn in books.turns):
             what = "not finished" if census.of(push.jid) else "lost"
             verdict.faults[what].append(_describe(push, books) + f" {census.of(push.jid)}")
-
-
-def _may_be_dead(push: Push, job: dict[str, object]) -> bool:
-    return push.job in NEVER_ENDS or job.get("error_class") == "pillion.errors.PoisonPill"
 
 
 def _look_for_two_places(verdict: Verdict, books: Books, census: Census) -> None:
@@ -129,6 +111,31 @@ def _look_for_two_places(verdict: Verdict, books: Books, census: Census) -> None
         push = books.pushes.get(jid)
         if count > 1 and push is not None and push.job != RUBY and not push.sent_twice:
             verdict.faults["in two places"].append(_describe(push, books) + f" {census.of(jid)}")
+
+
+def _look_for_leftovers(verdict: Verdict, books: Books, census: Census, ended: dict[str, Turn]) -> None:
+    """What has ended is nowhere. Dead it may be if that end was not told to Redis: then it ran again."""
+    for jid, places in census.by_jid.items():
+        push = books.pushes.get(jid)
+        if push is None or push.job == RUBY or push.sent_twice or jid not in books.ended:
+            continue
+        if jid in ended and len(places) == 1:  # more than one are two places anyway
+            verdict.faults["in two places"].append(_describe(push, books) + f" ended, and in {places}")
+        elif jid not in ended and any(place != "dead" for place in places):
+            verdict.faults["not finished"].append(_describe(push, books) + f" {places}")
+
+
+def _look_for_later_turns(verdict: Verdict, books: Books, ended: dict[str, Turn]) -> None:
+    """A job that has ended without an excuse is over: no other attempt of it begins, nor another generation."""
+    found: set[str] = set()
+    for turn in books.turns:
+        end, push = ended.get(turn.key.jid), books.pushes.get(turn.key.jid)
+        if end is None or push is None or push.job == RUBY or push.sent_twice:
+            continue
+        if turn.key != end.key and end.closed_at is not None and turn.started_at > end.closed_at:
+            found.add(push.jid)
+    for jid in sorted(found):
+        verdict.faults["unexplained"].append(_describe(books.pushes[jid], books))
 
 
 def _look_for_repetitions(verdict: Verdict, books: Books, excuses: Excuses) -> int:
@@ -144,13 +151,13 @@ def _look_for_repetitions(verdict: Verdict, books: Books, excuses: Excuses) -> i
         whole = [turn for turn, fate in reasons if fate is None]
         again = [(turn, fate) for turn, fate in reasons if fate is not None]
         sent_twice = books.pushes[key.jid].sent_twice
-        if len(whole) > 1 and sent_twice:
-            verdict.repeated["pushed twice, as the first push was not answered"] += len(whole) - 1
+        if len(whole) == COPIES and sent_twice:
+            verdict.repeated["pushed twice, as the first push was not answered"] += 1
         elif len(whole) > 1:
             verdict.faults["unexplained"].append(_describe(books.pushes[key.jid], books))
         for turn, fate in again[: len(turns) - 1]:
             verdict.repeated[f"{fate.why} ({'finished' if turn.how in ('end', 'fail') else 'running'})"] += 1
-        extra += len(turns) - 1 if sent_twice else 0
+        extra += sent_twice and len(turns) > 1
     return extra
 
 
@@ -159,7 +166,7 @@ def _compare_counters(verdict: Verdict, books: Books, census: Census, found: dic
     failed = {turn.key for turn in books.turns if turn.how == "fail" and _is_ours(turn, books)}
     unknown = 0
     for jid, job in census.dead.items():
-        if job.get("error_class") == "pillion.errors.PoisonPill":
+        if job.get("error_class") == POISON_PILL:
             verdict.poisoned += 1
             verdict.innocent += job["class"] != "ChaosExit"
             buried = Key(jid, int(job["retry_count"]), int(job.get("generation", 0)))

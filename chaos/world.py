@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from chaos.ledger import FAMILY_VARIABLE
 from chaos.servers import Server
 from chaos.support import ROOT, Run, clean_environment
 
@@ -22,6 +23,7 @@ FLAGS = {
     "east": ["-p", "2", "-c", "5", "-q", "critical", "-q", "default", "-q", "low"],
     "west": ["-p", "1", "-c", "5", "-q", "low,1", "-q", "default,2", "-q", "critical,3"],
 }
+TAIL = 1000  # characters of a log
 PRODUCERS = ("sync", "async", "bulk", "scheduled", "ruby")
 
 
@@ -38,6 +40,8 @@ class World:
         self.families: dict[str, Run] = {}
         self.runs: list[Run] = []
         self.ruby: Run | None = None
+        self.ruby_pids: set[int] = set()
+        self.ended_producers: list[str] = []  # by themselves, with the end of what they printed
         self.producers: dict[str, subprocess.Popen[bytes]] = {}
         for name in FLAGS:
             self.set_clock(name, 0.0)
@@ -53,8 +57,8 @@ class World:
     def start_family(self, name: str) -> None:
         """A supervisor and its workers."""
         command = [sys.executable, "-m", "pillion", "run", "chaos.jobs", "-t", str(STOP_TIMEOUT_S), "-e", "production"]
-        clock = {"CHAOS_CLOCK": str(self._clock(name))}
-        self.families[name] = self._run([*command, *FLAGS[name]], name, self.server.urls[name], clock)
+        ours = {"CHAOS_CLOCK": str(self._clock(name)), FAMILY_VARIABLE: name}
+        self.families[name] = self._run([*command, *FLAGS[name]], name, self.server.urls[name], ours)
         self.runs.append(self.families[name])
 
     def restart_families(self) -> None:
@@ -75,6 +79,7 @@ class World:
             return
         command = ["sidekiq", "-r", str(ROOT / "chaos/ruby/worker.rb"), "-e", "production", "-c", "3", "-q", "ruby"]
         self.ruby = self._run([*command, "-t", str(STOP_TIMEOUT_S)], "ruby", self.server.urls["east"])
+        self.ruby_pids.add(self.ruby.pid)
 
     def start_producer(self, kind: str) -> None:
         """One program that pushes. Each birth has a seed of its own: else it would push the same again."""
@@ -93,8 +98,12 @@ class World:
         return self._popen([sys.executable, "-m", "chaos.bulk"], "bulk", self.server.urls["east"])
 
     def kill_producer(self, kind: str) -> None:
+        """Kill it. One that had gone before, which nobody told it to, is entered in `ended_producers`."""
         process = self.producers.pop(kind, None)
         if process is not None:
+            if process.poll() is not None:
+                log = (self._folder / f"producer-{kind}.log").read_text(errors="replace")
+                self.ended_producers.append(f"{kind}, exit code {process.returncode}: {log[-TAIL:]}")
             process.kill()
             process.wait()
 

@@ -1,8 +1,8 @@
 # Ruby's worker: serves the queue `ruby` only. `sidekiq -r chaos/ruby/worker.rb -q ruby`
 #
-# It promotes nothing: Sidekiq takes a due job out of the set and pushes it afterwards, and would lose jobs of Pillion's when its
-# connection breaks in between. And it counts nothing: its counts go to the same keys as Pillion's, ten seconds late,
-# and are lost with it.
+# It promotes nothing: Sidekiq takes a due job out of the set and pushes it afterwards, and would lose jobs of
+# Pillion's when its connection breaks in between. And it counts nothing: its counts go to the same keys as
+# Pillion's, ten seconds late, and are lost with it.
 
 require_relative "common"
 

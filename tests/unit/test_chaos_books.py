@@ -20,7 +20,7 @@ from chaos.diary import Diary, Fate, Sleep, Trouble
 from chaos.ledger import Books
 from chaos.schedule import calm, plan
 from chaos.support import ROOT
-from chaos.verdict import Verdict, audit, judge
+from chaos.verdict import Verdict, audit, judge, never_pushed
 
 COUNTED_ONCE = {"processed": 1, "processed by day": 1, "failed": 0, "failed by day": 0}
 PUSHED = "1.0 try 7 J low ChaosWork\n1.1 ok 7 J low ChaosWork\n"
@@ -29,13 +29,17 @@ AGAIN = "5.0 start 200 J 0 0\n5.1 end 200 J 0 0\n"
 
 
 class FakeRedis:
-    """Answers the census with (key, payload) pairs."""
+    """Answers the census with (key, payload) pairs: a text goes as it is."""
 
     def __init__(self, *places: tuple[str, object]) -> None:
-        self._reply = [part for key, job in places for part in (key.encode(), json.dumps(job).encode())]
+        self._reply = [part for key, job in places for part in (key.encode(), _text(job).encode())]
 
     def eval(self, *_: object) -> list[bytes]:
         return self._reply
+
+
+def _text(job: object) -> str:
+    return job if isinstance(job, str) else json.dumps(job)
 
 
 def census(*places: tuple[str, object]) -> Census:
@@ -109,10 +113,22 @@ def test_a_wrong_counter_is_found(books, name):
 
 
 def test_a_poison_pill_is_not_counted_and_not_lost(books):
-    dead = {"jid": "J", "class": "ChaosExit", "retry_count": 0, "error_class": "pillion.errors.PoisonPill"}
-    nothing = dict.fromkeys(COUNTED_ONCE, 0)
-    found = verdict(books(PUSHED + "2.0 start 100 J 0 0\n"), ("dead", dead), counters=nothing)
+    found = buried(books(PUSHED + "2.0 start 100 J 0 0\n"), deaths=3)
     assert (found.faults, found.poisoned, found.innocent) == ({}, 1, 0)
+
+
+def buried(read: Books, *, deaths: int) -> Verdict:
+    """J is a poison pill, and so many processes have died."""
+    dead = {"jid": "J", "class": "ChaosExit", "retry_count": 0, "error_class": "pillion.errors.PoisonPill"}
+    fates = tuple(Fate(100 + n, causes.WORKER_KILLED, 3.0 + n, 3.0 + n) for n in range(deaths))
+    return verdict(read, ("dead", dead), fates=fates, counters=dict.fromkeys(COUNTED_ONCE, 0))
+
+
+def test_a_poison_pill_takes_three_deaths_since_its_push(books):
+    started = "2.0 start 100 J 0 0\n"
+    assert list(buried(books(PUSHED + started), deaths=2).faults) == ["buried too soon"]
+    late = PUSHED.replace("1.0", "4.5").replace("1.1", "4.6")
+    assert list(buried(books(late + started), deaths=3).faults) == ["buried too soon"]
 
 
 def test_an_audit_finds_a_loss_while_all_goes_on(books):
@@ -216,3 +232,83 @@ def test_a_moment_before_a_death_is_one_awake(books, woke, excused):
     story = Diary([KILLED_AFTER_ITS_SLEEP], [], [Sleep(100, 2.2, woke)])
     found = judge(books(PUSHED + RUN + AGAIN), census(), story, dict(COUNTED_ONCE))
     assert ("unexplained" not in found.faults) is excused
+
+
+ANOTHER_ATTEMPT = "5.0 start 200 J 1 0\n5.1 end 200 J 1 0\n"
+ANOTHER_GENERATION = "5.0 start 200 J 0 1\n5.1 end 200 J 0 1\n"
+TWICE = {"processed": 2, "processed by day": 2, "failed": 0, "failed by day": 0}
+SENT_AGAIN = "1.05 again 7 J low ChaosWork\n"
+
+
+@pytest.mark.parametrize("later", [ANOTHER_ATTEMPT, ANOTHER_GENERATION])
+def test_a_job_that_has_ended_does_not_run_again_as_another_turn(books, later):
+    assert list(verdict(books(PUSHED + RUN + later), counters=TWICE).faults) == ["unexplained"]
+
+
+def test_another_turn_is_right_where_the_end_was_never_told(books):
+    """Killed before its acknowledgement; the same turn fails next time, and is retried."""
+    failed = "3.0 start 200 J 0 0\n3.1 fail 200 J 0 0\n"
+    fate = Fate(100, causes.WORKER_KILLED, 2.2, 2.2)
+    counters = {"processed": 2, "processed by day": 2, "failed": 1, "failed by day": 1}
+    found = verdict(books(PUSHED + RUN + failed + ANOTHER_ATTEMPT), fates=(fate,), counters=counters)
+    assert found.faults == {}
+
+
+def test_another_turn_is_right_where_the_push_was_sent_twice(books):
+    assert verdict(books(PUSHED + SENT_AGAIN + RUN + ANOTHER_ATTEMPT), counters=TWICE).faults == {}
+
+
+@pytest.mark.parametrize("key", ["queue:low", "retry", "dead"])
+def test_a_job_that_has_ended_is_nowhere(books, key):
+    assert list(verdict(books(PUSHED + RUN), (key, {"jid": "J"})).faults) == ["in two places"]
+
+
+@pytest.mark.parametrize(("key", "faults"), [("retry", ["not finished"]), ("dead", [])])
+def test_a_job_whose_end_was_never_told_may_only_be_dead(books, key, faults):
+    fate = Fate(100, causes.WORKER_KILLED, 2.2, 2.2)
+    assert list(verdict(books(PUSHED + RUN), (key, {"jid": "J"}), fates=(fate,)).faults) == faults
+
+
+def test_a_text_that_is_no_job_is_to_be_among_the_dead(books):
+    nothing = dict.fromkeys(COUNTED_ONCE, 0)
+    name = f"{1:023d}x"
+    pushed = PUSHED.replace("J", name).replace("ChaosWork", "ChaosRaw")
+    assert list(verdict(books(pushed), counters=nothing).faults) == ["lost"]
+    assert verdict(books(pushed), ("dead", f'{{"class":"ChaosWork","args":["{name}"'), counters=nothing).faults == {}
+    assert list(verdict(books(pushed), ("retry", [name]), counters=nothing).faults) == ["not finished"]
+
+
+TWO_AT_ONCE = "2.0 start 100 J 0 0\n2.05 start 100 J 0 0\n2.1 end 100 J 0 0\n2.15 end 100 J 0 0\n"
+
+
+def test_a_turn_that_one_process_begins_twice_is_found_though_it_is_killed_later(books):
+    fate = Fate(100, causes.WORKER_KILLED, 9.0, 9.0)
+    assert list(verdict(books(PUSHED + TWO_AT_ONCE), fates=(fate,)).faults) == ["unexplained"]
+
+
+@pytest.mark.parametrize(("killed_at", "excused"), [(4.0, True), (9.0, False)])
+def test_a_run_that_was_cut_off_is_in_hand_until_it_is_given_back(books, killed_at, excused):
+    cut = "2.0 start 100 J 0 0\n2.1 cut 100 J 0 0\n"
+    fate = Fate(100, causes.WORKER_KILLED, killed_at, killed_at)
+    assert ("unexplained" not in verdict(books(PUSHED + cut + AGAIN), fates=(fate,)).faults) is excused
+
+
+def test_a_push_that_was_sent_twice_runs_twice_at_the_most(books):
+    third = AGAIN.replace("200", "300").replace("5.", "6.")
+    three = {"processed": 3, "processed by day": 3, "failed": 0, "failed by day": 0}
+    found = verdict(books(PUSHED + SENT_AGAIN + RUN + AGAIN + third), counters=three)
+    assert list(found.faults) == ["unexplained", "miscounted"]
+
+
+@pytest.mark.parametrize(("family", "excused"), [("east", False), ("west", True), ("python", True)])
+def test_a_trouble_of_the_line_excuses_those_behind_it_and_those_nobody_knows(tmp_path, family, excused):
+    """Its process was killed at 4.0, in a trouble that began before the run ended at 2.1."""
+    (tmp_path / "python-1.txt").write_text(PUSHED + AGAIN)
+    (tmp_path / f"{family}-100.txt").write_text(RUN)
+    story = Diary([Fate(100, causes.WORKER_KILLED, 4.0, 4.0)], [Trouble(1.0, 5.0, frozenset({"west"}))])
+    found = judge(Books(tmp_path), census(), story, dict(COUNTED_ONCE))
+    assert ("unexplained" not in found.faults) is excused
+
+
+def test_a_kind_that_nobody_pushed_is_found(books):
+    assert never_pushed(books(PUSHED), ("ChaosWork", "ChaosDoomed")) == ["ChaosDoomed"]

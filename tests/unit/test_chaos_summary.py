@@ -11,7 +11,7 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from chaos import diary as causes
-from chaos.long import Order, _orders, _totals
+from chaos.long import Order, _commit, _orders, _totals
 from chaos.summary import by_cause, recovery, summary
 
 STORM = {
@@ -37,9 +37,15 @@ def test_recovery_has_the_middle_and_the_worst():
 def test_totals_count_what_storms_lost_and_how_calm_ones_recover():
     totals = _totals([STORM, BROKEN, CALM])
     assert (totals["lost"], totals["failed"], totals["seeds"]) == (3, ["sentinel-3"], [1, 3])
+    assert totals["jobs"] == {"storm": 1000, "calm": 1000}
     assert totals["recovery"]["host"]["p99"] == pytest.approx(30.0)
     assert totals["recovery"]["worker"]["jobs"] == 0
     assert totals["recovery"]["worker"]["storm"]["jobs"] == 3
+
+
+def test_the_commit_is_empty_where_there_is_no_git(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _commit() == ""
 
 
 def test_tables_have_a_run_without_a_verdict_too():
