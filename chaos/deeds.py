@@ -72,10 +72,7 @@ class Deeds:
         self.world.start_family(event.target)
 
     def _kill_the_scheduler(self, event: Event) -> None:
-        with self.world.server.client() as raw:
-            holder = raw.get("pl:scheduler")
-        pid = int(holder.split(b":")[1]) if holder else 0  # type: ignore[union-attr]
-        if any(pid in run.workers for run in self.world.families.values()):
+        for pid in self._the_scheduler():
             self._kill([pid], causes.WORKER_KILLED)
 
     def _kill_producer(self, event: Event) -> None:
@@ -100,6 +97,10 @@ class Deeds:
 
     def _freeze_worker(self, event: Event) -> Ending:
         return self._freeze(self._one_worker(event))
+
+    def _freeze_the_scheduler(self, event: Event) -> Ending:
+        """For longer than its lock lasts: another has to lead, and this one to see that when it wakes."""
+        return self._freeze(self._the_scheduler())
 
     def _freeze_supervisor(self, event: Event) -> Ending:
         return self._freeze([self.world.families[event.target].pid])
@@ -246,6 +247,13 @@ class Deeds:
     def _one_server(self) -> OneServer:
         assert isinstance(self.world.server, OneServer)
         return self.world.server
+
+    def _the_scheduler(self) -> list[int]:
+        """The worker that holds the lock, if there is one."""
+        with self.world.server.client() as raw:
+            holder = raw.get("pl:scheduler")
+        pid = int(holder.split(b":")[1]) if holder else 0  # type: ignore[union-attr]
+        return [pid] if any(pid in run.workers for run in self.world.families.values()) else []
 
     def _one_worker(self, event: Event) -> list[int]:
         workers = self.world.families[event.target].workers

@@ -84,7 +84,8 @@ class Diary:
 
     def away(self, pid: int, at: float) -> bool:
         """Whether this process could not tell Redis anything at that time."""
-        return bool(self._troubles_of(pid, at))
+        asleep = any(sleep.begin <= at <= sleep.end for sleep in self._sleeps_of(pid))
+        return asleep or bool(self._troubles_of(pid, at))
 
     def unsaid_since(self, pid: int, at: float) -> float:
         """A job that this process had finished by then may still have been without its acknowledgement at `at`.

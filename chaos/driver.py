@@ -19,7 +19,7 @@ from chaos.remains import left_behind
 from chaos.report import Screen
 from chaos.schedule import Event
 from chaos.servers import PATIENT_S, Server
-from chaos.verdict import Verdict, audit, judge, never_pushed
+from chaos.verdict import RUBY, Verdict, audit, judge, never_pushed
 from chaos.world import World, wait_until
 
 AUDIT_EVERY_S = 15.0
@@ -108,7 +108,7 @@ class Driver:
             found.faults[what] += lines
         found.faults["producer ended"] += self.world.ended_producers
         if self._seconds >= LONG_ENOUGH_S:
-            found.faults["never pushed"] += never_pushed(books, KINDS)
+            found.faults["never pushed"] += never_pushed(books, (*KINDS, *([RUBY] if self.world.has_ruby else [])))
 
     # -- parts -------------------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ PROCESSES = (
     Kind("kill worker", 8, FAMILIES),
     Kind("kill family", 3, FAMILIES, (0.0, 4.0)),
     Kind("kill supervisor", 2, FAMILIES),
+    Kind("freeze the scheduler", 1, ("",), (16.0, 22.0)),  # its lock ends after 15 s
     Kind("kill the scheduler", 3),
     Kind("kill producer", 3, ("sync", "async", "bulk", "scheduled", "ruby")),
     Kind("stop worker", 2, FAMILIES),

@@ -73,9 +73,14 @@ class World:
         with self._clock(name).open("r+b") as file:
             file.write(struct.pack("d", off_s))
 
+    @property
+    def has_ruby(self) -> bool:
+        """Whether Ruby takes part."""
+        return all(shutil.which(name) for name in ("ruby", "sidekiq"))
+
     def start_ruby(self) -> None:
         """One process of Sidekiq, for a queue of its own; nothing if there is no Sidekiq."""
-        if shutil.which("sidekiq") is None:
+        if not self.has_ruby:
             return
         command = ["sidekiq", "-r", str(ROOT / "chaos/ruby/worker.rb"), "-e", "production", "-c", "3", "-q", "ruby"]
         self.ruby = self._run([*command, "-t", str(STOP_TIMEOUT_S)], "ruby", self.server.urls["east"])
@@ -84,7 +89,7 @@ class World:
     def start_producer(self, kind: str) -> None:
         """One program that pushes. Each birth has a seed of its own: else it would push the same again."""
         self._births += 1
-        if kind == "ruby" and shutil.which("ruby") is None:
+        if kind == "ruby" and not self.has_ruby:
             return
         command = (
             ["ruby", str(ROOT / "chaos/ruby/producer.rb"), str(self._seed * 1000 + self._births)]

@@ -189,6 +189,14 @@ def test_a_worker_that_could_have_told_redis_before_its_deadline_has_no_excuse(b
     assert "unexplained" in stopped_while_redis_was_away(books(PUSHED + RUN + AGAIN), until=2.2).faults
 
 
+@pytest.mark.parametrize(("asleep_since", "excused"), [(2.2, True), (5.0, False)])
+def test_who_sleeps_at_the_deadline_of_its_stop_may_leave_finished_jobs_unsaid(books, asleep_since, excused):
+    """Its supervisor kills it then: it was told to stop at 3.5, and the run ended at 2.1."""
+    story = Diary([Fate(100, causes.STOPPED, 3.5, 3.5)], [], [Sleep(100, asleep_since, 20.0)])
+    found = judge(books(PUSHED + RUN + AGAIN), census(), story, dict(COUNTED_ONCE))
+    assert ("unexplained" not in found.faults) is excused
+
+
 def test_a_job_that_ended_long_before_redis_went_away_has_no_excuse(books):
     story = Diary([Fate(100, causes.STOPPED, 6.5, 6.5)], [Trouble(4.0, 30.0)])
     assert "unexplained" in judge(books(PUSHED + RUN + AGAIN), census(), story, dict(COUNTED_ONCE)).faults
