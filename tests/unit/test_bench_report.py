@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -21,7 +24,9 @@ from bench.full.report import tables
 from bench.full.roster import ROSTER
 from bench.full.scenario import Scenario, Sizes
 from bench.full.scenarios import ALL, footprint
+from bench.full.stage import Stage
 from bench.full.targets import Target, targets
+from bench.machine import PrivateRedis
 
 LOST = "Chaos: lost jobs, and no other promise broken"
 SIZES = Sizes(jobs=1000, quick=True)
@@ -195,6 +200,26 @@ def test_the_page_and_its_charts_are_written(record, tmp_path):
     assert "x 9.09 (8.18 to 10.00)" in text
     assert "charts/growth-queues.svg" in text
     assert sorted(path.stem for path in (tmp_path / "charts").iterdir()) == ["drain-log", "drain1", "growth-queues"]
+
+
+def test_the_page_says_which_commits_were_measured(record, tmp_path, chaos):
+    chaos()
+    drain1, boot = record("drain1", drain(100)), record("boot", {"pillion": {"seconds": 1.0}})
+    boot.versions = {"pillion": "0, commit old"}
+    page.write([drain1, boot], tmp_path / "page.md", tmp_path / "charts")
+    text = (tmp_path / "page.md").read_text()
+    assert "Chaos: commit abc1234, 10 seeds of 300 s" in text
+    assert "Some scenarios were measured with pillion 0, commit old" in text
+
+
+def test_ledgers_leave_nothing_behind_after_an_error(tmp_path):
+    ours = SimpleNamespace(client=None, folder=str(tmp_path), process=SimpleNamespace(pid=os.getpid()))
+    with pytest.raises(OSError, match="stop"), Stage(cast("PrivateRedis", ours), pinned=False, patience_s=1) as stage:
+        ledger = stage.next_file("ledger")
+        ledger.touch()
+        assert stage.next_file("log").parent == tmp_path
+        raise OSError("stop")
+    assert not ledger.parent.exists()
 
 
 @pytest.mark.parametrize("values", [(0.0, 0.0), (0.001, 0.002), (3.0, 5.0), (-1.0, 4.0), (123_456.0, 9_999_999.0)])
