@@ -80,6 +80,10 @@ class Deeds:
         self.world.start_producer(event.target)
 
     def _stop_worker(self, event: Event) -> None:
+        """A supervisor does not replace who was told to stop. With its last worker it is stopped, and started anew."""
+        if len(self.world.families[event.target].workers) < 2:
+            self._stop_family(event)
+            return
         for pid in self._one_worker(event):
             self.diary.note([pid], causes.STOPPED)
             self._signal([pid], "TERM")
