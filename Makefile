@@ -41,7 +41,7 @@ types: $(DEV) ## mypy and pyright, both strict
 bench: $(DEV) ## speed beside Sidekiq (if it is installed) and the bare prototype, 2 minutes
 	$(BIN)/python -m bench
 
-bench-full: $(DEV) bench/.venv-pillion/.installed bench/.venv-peers/.installed bench/.venv-arq/.installed ## every peer, 40 minutes: make bench-full BENCH="--only drain --quick"
+bench-full: $(DEV) bench/.venv-pillion/.installed bench/.venv-peers/.installed bench/.venv-arq/.installed ## every peer, 45 minutes: make bench-full BENCH="--only drain --quick"
 	$(BIN)/python -m bench.full $(BENCH)
 
 drills: $(DEV) ## kill workers, supervisors and Redis at chosen moments, and count every job

@@ -59,10 +59,13 @@ def _pillion(order: Order) -> list[Command]:
     return [[str(OURS), "-m", "pillion", "run", "bench.peers.pillion_jobs", *counts, *queues]]
 
 
-def _sidekiq(order: Order) -> list[Command]:
-    queues = [part for queue in order.queues for part in ("-q", queue)]
-    counts = ["-c", str(order.concurrency), "-e", "production"]
-    return _each(order, lambda _: ["sidekiq", "-r", "./bench/peers/sidekiq_jobs.rb", *counts, *queues])
+def _sidekiq(*before: str) -> Callable[[Order], list[Command]]:
+    def commands(order: Order) -> list[Command]:
+        queues = [part for queue in order.queues for part in ("-q", queue)]
+        counts = ["-c", str(order.concurrency), "-e", "production"]
+        return _each(order, lambda _: [*before, "sidekiq", "-r", "./bench/peers/sidekiq_jobs.rb", *counts, *queues])
+
+    return commands
 
 
 def _dramatiq(order: Order) -> list[Command]:
@@ -133,7 +136,11 @@ def _peer(
 NO_BULK = {"bulk": "no bulk enqueue"}
 ONE_PROCESS = {"drain2": PROCESS_A_JOB}
 PILLION = Contestant("pillion", _python(OURS, "pillion_jobs"), _pillion, 1.0, pings=300)
-SIDEKIQ = Contestant("ruby-sidekiq", ("ruby", "bench/peers/sidekiq_client.rb"), _sidekiq, 0.12, pings=300)
+SIDEKIQ_CLIENT = ("ruby", "bench/peers/sidekiq_client.rb")
+SIDEKIQ = Contestant("ruby-sidekiq", SIDEKIQ_CLIENT, _sidekiq(), 0.12, pings=300)
+# As few have it, and as all Python clients here have it: where that may matter, it takes part as well.
+HIREDIS = ("env", "BENCH_DRIVER=hiredis")
+SIDEKIQ_HIREDIS = Contestant("sidekiq-hiredis", (*HIREDIS, *SIDEKIQ_CLIENT), _sidekiq(*HIREDIS), 0.12)
 BARE = Contestant(
     "bare-loop",
     _python(OURS, "bare_jobs"),
@@ -144,6 +151,7 @@ BARE = Contestant(
 ROSTER: tuple[Contestant, ...] = (
     PILLION,
     SIDEKIQ,
+    SIDEKIQ_HIREDIS,
     _peer("dramatiq", "dramatiq_jobs", _dramatiq, 0.03, lacks=NO_BULK),
     _peer("celery-threads", "celery_jobs", _celery("threads"), 0.01, lacks=NO_BULK),
     _peer(

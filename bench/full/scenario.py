@@ -6,8 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.figures import percentile
-from bench.full.roster import PILLION, ROSTER, SIDEKIQ, Contestant
+from bench.full.roster import PILLION, ROSTER, SIDEKIQ, SIDEKIQ_HIREDIS, Contestant
 from bench.full.stage import Run, Stage
+
+EVERYBODY = tuple(each.name for each in ROSTER)
+MOST = tuple(name for name in EVERYBODY if name != SIDEKIQ_HIREDIS.name)
+ROUND_EACH_TIME = (PILLION.name, SIDEKIQ.name, SIDEKIQ_HIREDIS.name)
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,14 @@ class Scenario:
     figures: dict[str, Figure]
     run: Runner
     floors: dict[str, FloorRunner] = field(default_factory=dict)
-    who: Sequence[str] = tuple(each.name for each in ROSTER)
+    who: Sequence[str] = MOST
     rounds: int = 5
     peer_rounds: int = 2
     cell_s: float = 3.0
 
     def rounds_of(self, name: str) -> int:
         """How often somebody takes part, by default."""
-        return self.rounds if name in (PILLION.name, SIDEKIQ.name, *self.floors) else self.peer_rounds
+        return self.rounds if name in (*ROUND_EACH_TIME, *self.floors) else self.peer_rounds
 
 
 def drained(run: Run, count: int) -> float:

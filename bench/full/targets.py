@@ -10,12 +10,13 @@ from typing import Any
 
 from bench.figures import spread
 from bench.full.record import Record
-from bench.full.roster import BARE, PILLION, ROOT, ROSTER, SIDEKIQ
+from bench.full.roster import BARE, PILLION, ROOT, ROSTER, SIDEKIQ, SIDEKIQ_HIREDIS
 from bench.full.scenarios.enqueue import LPUSH_LOOP
 
 CHAOS = ROOT / "chaos" / "out" / "long.json"
 REMOVES_FIRST = ("huey",)  # takes a job out of Redis before it runs
-PYTHON_PEERS = tuple(each.name for each in ROSTER if each not in (PILLION, SIDEKIQ, BARE))
+RUBY = (SIDEKIQ, SIDEKIQ_HIREDIS)
+PYTHON_PEERS = tuple(each.name for each in ROSTER if each not in (PILLION, *RUBY, BARE))
 SEEDS, SEED_S = 10, 300
 GROWTH = 1.02  # less is the noise of an allocator
 
@@ -98,28 +99,31 @@ def measured(records: Sequence[Record]) -> list[Target]:
 def _drains(book: Book) -> list[Target]:
     best = book.best("drain1", PYTHON_PEERS)
     safe = book.best("drain1", [name for name in PYTHON_PEERS if name not in REMOVES_FIRST])
-    logged = book.ratios("drain-log", SIDEKIQ.name, "log level INFO")
+    logged, logged_hiredis = (book.ratios("drain-log", who.name, "log level INFO") for who in RUBY)
     ends = book.steps("million", "last", "first")
     deep = book.steps("growth-depth", "1,000,000", "10,000")
     found = [
         Target("No-op drain, over ruby-sidekiq", "8 times", book.ratios("drain1", SIDEKIQ.name), 8),
+        Target("The same, over Sidekiq with hiredis", "8 times", book.ratios("drain1", SIDEKIQ_HIREDIS.name), 8),
         Target("No-op drain, over the best Python peer", "25 times", book.ratios("drain1", best), 25, remark=best),
         Target("No-op drain, share of the bare prototype", "0.5", book.ratios("drain1", "prototype"), 0.5),
         Target("No-op drain with INFO logging, over ruby-sidekiq with its own", "4 times", logged, 4),
+        Target("The same, over Sidekiq with hiredis", "4 times", logged_hiredis, 4),
         Target("Two workers over one", "not slower", book.steps("growth-workers", "2", "1"), 1),
         Target("The first 10,000 of 1,000,000 queued, over 10,000 queued", "0.85", deep, 0.85),
         Target("Drain of 1,000,000, its last tenth over its first", "0.85", ends, 0.85),
     ]
     if safe != best:
         title = "The same, best Python peer that acknowledges after the run"
-        found.insert(2, Target(title, "25 times", book.ratios("drain1", safe), 25, remark=safe))
+        found.insert(3, Target(title, "25 times", book.ratios("drain1", safe), 25, remark=safe))
     return found
 
 
 def _pushes(book: Book) -> list[Target]:
-    best = book.best("single", [*PYTHON_PEERS, SIDEKIQ.name])
+    best = book.best("single", [*PYTHON_PEERS, *(who.name for who in RUBY)])
     return [
         Target("Bulk enqueue, over ruby-sidekiq", "2 times", book.ratios("bulk", SIDEKIQ.name), 2),
+        Target("The same, over Sidekiq with hiredis", "2 times", book.ratios("bulk", SIDEKIQ_HIREDIS.name), 2),
         Target("Bulk enqueue, share of a pipelined LPUSH loop in Python", "0.6", book.ratios("bulk", LPUSH_LOOP), 0.6),
         Target("Single enqueue, over the best peer", "above", book.ratios("single", best), 1, remark=best),
         Target("Single enqueue, share of redis-py's lpush", "0.85", book.ratios("single", LPUSH_LOOP), 0.85),

@@ -2,11 +2,14 @@
 require "sidekiq"
 require_relative "sidekiq_ledger"
 
+# "hiredis" needs Debian's ruby-hiredis.
+REDIS = { url: ENV.fetch("REDIS_URL"), driver: ENV.fetch("BENCH_DRIVER", "ruby").to_sym }
+
 Sidekiq.configure_server do |config|
-  config.redis = { url: ENV.fetch("REDIS_URL") }
+  config.redis = REDIS
   config.logger.level = ENV["BENCH_LOG_LEVEL"] == "info" ? Logger::INFO : Logger::WARN
 end
-Sidekiq.configure_client { |config| config.redis = { url: ENV.fetch("REDIS_URL") } }
+Sidekiq.configure_client { |config| config.redis = REDIS }
 
 class Noop
   include Sidekiq::Worker

@@ -7,8 +7,8 @@ import time
 from collections import Counter
 
 from bench.full.redis_cost import Cost, pipelined
-from bench.full.roster import PILLION, SIDEKIQ, Contestant, Order
-from bench.full.scenario import Figure, FloorRunner, Scenario, Sizes, drained
+from bench.full.roster import Contestant, Order
+from bench.full.scenario import EVERYBODY, ROUND_EACH_TIME, Figure, FloorRunner, Scenario, Sizes, drained
 from bench.full.scenarios.growth import fill
 from bench.full.stage import Run, RunFailed, Stage
 
@@ -91,6 +91,7 @@ SCENARIOS = (
         },
         one_process,
         {"prototype": prototypes(1), "redis RPOP": redis_alone},
+        who=EVERYBODY,
         rounds=7,
         peer_rounds=4,
         cell_s=3.8,
@@ -111,9 +112,9 @@ SCENARIOS = (
         "No-op jobs, one worker process, logging",
         "The same as with one worker process, with log level INFO into a file: a line when a job starts, and one when "
         "it is done. A run counts only if the file has them all.",
-        {"log level INFO": Figure("jobs/s")},
+        {"log level INFO": Figure("jobs/s, log level INFO")},
         logged,
-        who=(PILLION.name, SIDEKIQ.name),
+        who=ROUND_EACH_TIME,
         rounds=5,
         cell_s=5.0,
     ),

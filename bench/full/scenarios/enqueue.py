@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from bench.full.redis_cost import pipelined
 from bench.full.roster import ROOT, Contestant
-from bench.full.scenario import Figure, FloorRunner, Scenario, Sizes, drained
+from bench.full.scenario import EVERYBODY, Figure, FloorRunner, Scenario, Sizes, drained
 from bench.full.stage import Run, Stage
 
 FEWEST = 400  # below that the pushing side of the slowest is over before it can be timed
@@ -64,6 +64,7 @@ SCENARIOS = (
         FIGURES,
         pushed("single", 20_000),
         {"redis LPUSH": redis_alone(1, 40_000), LPUSH_LOOP: redis_py("single", 20_000)},
+        who=EVERYBODY,
         rounds=5,
         peer_rounds=3,
         cell_s=3.0,
@@ -77,6 +78,7 @@ SCENARIOS = (
         FIGURES,
         pushed("bulk", 100_000),
         {"redis LPUSH": redis_alone(1000, 1_000_000), LPUSH_LOOP: redis_py("pipeline", 100_000)},
+        who=EVERYBODY,
         rounds=7,
         peer_rounds=5,
         cell_s=2.6,

@@ -32,6 +32,6 @@ SCENARIO = Scenario(
         "p99": Figure("ms, p99", less_is_better=True, digits=2, floor="bare-loop"),
     },
     run,
-    peer_rounds=3,
+    peer_rounds=2,
     cell_s=7.5,
 )

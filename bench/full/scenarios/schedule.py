@@ -39,6 +39,6 @@ SCENARIO = Scenario(
     },
     run,
     rounds=5,
-    peer_rounds=4,
+    peer_rounds=3,
     cell_s=7.2,
 )
