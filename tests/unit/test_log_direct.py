@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,25 +79,30 @@ def records(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def run(payload: dict[str, Any] = PAYLOAD) -> bool:
-    """The lines of one job, while pytest does not listen. Returns what `start` says."""
+def nothing(order: int) -> None:
+    """Adds no context."""
+
+
+def run(payload: dict[str, Any] = PAYLOAD, way: Callable[..., Any] = nothing) -> bool:
+    """The lines of one job, while pytest does not listen, with context added in a `way`. Returns what `start` says."""
     root = logging.getLogger()
     all_handlers = root.handlers
     root.handlers = [each for each in all_handlers if not type(each).__module__.startswith("_pytest.")]
     try:
-        return log_lines(payload)
+        return log_lines(payload, way)
     finally:
         root.handlers = all_handlers
 
 
-def log_lines(payload: dict[str, Any]) -> bool:
+def log_lines(payload: dict[str, Any], way: Callable[..., Any]) -> bool:
     job_log = log.JobLog(logging.getLogger("pillion"), OPTIONS)
     token = job_log.enter(payload)
     facts = job_log.context(payload)
     wants_cpu = job_log.start(facts)
-    job_log.done(facts, 0.12345, 0.0012345678)
-    job_log.fail(facts, 7, 0)
-    job_log.put_off(facts, 7, 0, Postponed(1, "not now"))
+    with way(order=42) or nullcontext():
+        job_log.done(facts, 0.12345, 0.0012345678)
+        job_log.fail(facts, 7, 0)
+        job_log.put_off(facts, 7, 0, Postponed(1, "not now"))
     job_log.leave(token)
     return wants_cpu
 
@@ -129,6 +134,19 @@ class TestSameLine:
             with of_the_logger(Keep()):
                 assert lines("info", log_format, io.StringIO(), {}) == direct
         assert "42" in direct
+
+    @pytest.mark.parametrize("log_format", ["text", "json"])
+    @pytest.mark.parametrize("way", [log.add_context, log.with_context, lambda order: log.carrying({"meta.o": order})])
+    def test_with_what_is_added_in_the_job(self, root, records, monkeypatch, log_format: str, way: Callable[..., Any]):
+        monkeypatch.setattr(time, "time", lambda: 1678729794.253)
+        streams = io.StringIO(), io.StringIO()
+        for stream, others in zip(streams, (nullcontext(), of_the_logger(Keep())), strict=True):
+            log.setup("info", log_format, stream, {})
+            with others:
+                run(PAYLOAD, way)
+        assert streams[0].getvalue().count("42") == 3
+        assert streams[1].getvalue() == streams[0].getvalue()
+        assert records == ["start", "done", "fail", "postponed"]
 
     def test_of_a_job_with_a_level_of_its_own(self, root, records):
         assert lines("warn", "text", io.StringIO(), {}) == ""

@@ -140,6 +140,12 @@ def _as_carried(facts: dict[str, Any], payload: Mapping[str, Any]) -> dict[str, 
     return {**{key: value for key, value in facts.items() if not key.startswith(META)}, **own[1]}
 
 
+def is_alone() -> bool:
+    """Whether nobody has added to the facts that the running job began with."""
+    running = RUNNING.get()
+    return (running is None or not running[2]) and not _context.get() and _carried.get() is None
+
+
 def labels(own: Mapping[str, Any]) -> dict[str, Any]:
     """The facts that a text line has room for, of a record that carries `own`; it may hold others."""
     running = RUNNING.get()

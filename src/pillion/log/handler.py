@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from pillion.errors import ConfigError
+from pillion.log.facts import is_alone
 from pillion.log.levels import JOB_LOGGER, LEVELS, LevelFilter
 from pillion.log.lines import JsonFormatter, TextFormatter
 
@@ -25,12 +26,16 @@ class Handler(logging.StreamHandler[TextIO]):
         self.shows_cpu = type(lines) is JsonFormatter
         self._filters = [only] if only.passes_info else None
 
-    def wrote(self, message: str, facts: Mapping[str, Any]) -> bool:
-        """Write a line at INFO that needs no record, unless somebody has changed this handler's parts since."""
+    def wrote(self, message: str, own: Mapping[str, Any]) -> bool:
+        """Write a line at INFO that needs no record, unless somebody has changed this handler's parts since.
+
+        `own` are the facts that the job began with, and more.
+        """
         if self.formatter is not self._lines or self.filters != self._filters or self.level > logging.INFO:
             return False
         self.acquire()
         try:
+            facts = own if is_alone() else self._lines.facts(own)
             line = self._lines.line(time.time(), os.getpid(), facts, logging.INFO, message)
             self.stream.write(line + self.terminator)
             self.stream.flush()

@@ -41,22 +41,26 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line; a traceback follows on lines of its own."""
-        own = getattr(record, RECORD_FACTS, NOTHING)
-        line = self.line(record.created, record.process, own, record.levelno, record.getMessage())
+        facts = self.facts(getattr(record, RECORD_FACTS, NOTHING))
+        line = self.line(record.created, record.process, facts, record.levelno, record.getMessage())
         for text in _trace_parts(self, record):
             line += f"\n{_printable(text)}"
         return line
 
-    def line(self, created_s: float, pid: int | None, own: Mapping[str, Any], level: int, message: str) -> str:
-        """The line of a record made of these, without a traceback; `own` are the facts that the record carries."""
+    def facts(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """What a line shows, written here and now, of a record that carries `own`."""
+        return labels(own)
+
+    def line(self, created_s: float, pid: int | None, facts: Mapping[str, Any], level: int, message: str) -> str:
+        """The line of a record made of these, without a traceback."""
         begin = f"{_utc_ms(created_s)} pid={pid} tid={tid()} " if self._timestamp else f"pid={pid} tid={tid()} "
-        facts = ""
-        for key, value in labels(own).items():
+        shown = ""
+        for key, value in facts.items():
             if key not in _JSON_ONLY:
-                facts += f"{key}={value if type(value) is str else _plain(value)} "
-        if not facts.isprintable():
-            facts = _CONTROL.sub(_escaped, facts)
-        return _printable(f"{begin}{facts}{_level_text(level, self._colour)}: {message}")
+                shown += f"{key}={value if type(value) is str else _plain(value)} "
+        if not shown.isprintable():
+            shown = _CONTROL.sub(_escaped, shown)
+        return _printable(f"{begin}{shown}{_level_text(level, self._colour)}: {message}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -68,21 +72,24 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON."""
-        own = getattr(record, RECORD_FACTS, NOTHING)
-        parts = self._parts(record.created, record.process, own, record.levelno, record.getMessage())
+        facts = self.facts(getattr(record, RECORD_FACTS, NOTHING))
+        parts = self._parts(record.created, record.process, facts, record.levelno, record.getMessage())
         trace = _trace_parts(self, record)
         if trace:
             parts["error"] = "\n".join(trace)
         return _printable(_to_json(parts))
 
-    def line(self, created_s: float, pid: int | None, own: Mapping[str, Any], level: int, message: str) -> str:
-        """The line of a record made of these, without an error; `own` are the facts that the record carries."""
-        return _printable(_to_json(self._parts(created_s, pid, own, level, message)))
+    def facts(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """What a line shows, written here and now, of a record that carries `own`."""
+        return {**context(), **own}
+
+    def line(self, created_s: float, pid: int | None, facts: Mapping[str, Any], level: int, message: str) -> str:
+        """The line of a record made of these, without an error."""
+        return _printable(_to_json(self._parts(created_s, pid, dict(facts), level, message)))
 
     def _parts(
-        self, created_s: float, pid: int | None, own: Mapping[str, Any], level: int, message: str
+        self, created_s: float, pid: int | None, facts: dict[str, Any], level: int, message: str
     ) -> dict[str, Any]:
-        facts = {**context(), **own}
         line: dict[str, Any] = {
             "ts": _utc_ms(created_s),
             "pid": pid,
