@@ -62,7 +62,7 @@ def job(number: int, now_s: float, *, failed: bool = False) -> str:
     body |= {"class": CLASSES[number % 4], "jid": f"{number:024x}", "created_at": now_ms, "enqueued_at": now_ms}
     if failed:
         text = f"no answer from 10.0.0.{number % 250} after 5 s, gave up" * 3
-        body |= {"error_message": text, "error_class": ERRORS[number % 3], "failed_at": now_ms, "retry_count": 1}
+        body |= {"error_message": text, "error_class": ERRORS[number % 3], "failed_at": now_ms, "retry_count": 0}
     return json.dumps(body, separators=(",", ":"))
 
 

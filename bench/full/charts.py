@@ -10,6 +10,7 @@ from html import escape
 
 from bench.full.record import Record
 from bench.full.roster import BARE, PILLION
+from bench.full.scenario import Figure
 
 WIDTH, LABEL, VALUE, ROW, TOP, BOTTOM = 760, 150, 96, 26, 62, 30
 OURS, OTHERS, FLOOR = "#b3202c", "#8593a1", "#ccd3da"
@@ -42,19 +43,28 @@ def chart(record: Record) -> str | None:
             colour = OURS if name == PILLION.name else FLOOR if name in floors else OTHERS
             bars.append(Bar(name, values, colour, bold=name == PILLION.name))
     bars.sort(key=lambda bar: bar.middle, reverse=not about.less_is_better)
-    better = "less is better" if about.less_is_better else "more is better"
-    return _frame(record.scenario.title, f"{about.unit}, {better}; light: floors", bars, about.digits) if bars else None
+    return (
+        _frame(record.scenario.title, f"{about.unit}, {_better(about)}; light: floors", bars, about.digits)
+        if bars
+        else None
+    )
 
 
 def steps_chart(record: Record) -> str | None:
     """All steps of those that take part, side by side."""
+    steps = {step: about for step, about in record.scenario.figures.items() if not about.row}
     bars = [
         Bar(f"{name}, {step}", values, OURS if name == PILLION.name else OTHERS, bold=name == PILLION.name)
-        for step in record.scenario.figures
+        for step in steps
         for name in record.scenario.who
         if (values := record.values(name, step))
     ]
-    return _frame(record.scenario.title, "jobs/s, more is better", bars, 0) if bars else None
+    about = next(iter(steps.values()))
+    return _frame(record.scenario.title, f"{about.unit}, {_better(about)}", bars, about.digits) if bars else None
+
+
+def _better(about: Figure) -> str:
+    return "less is better" if about.less_is_better else "more is better"
 
 
 def _frame(title: str, subtitle: str, bars: Sequence[Bar], digits: int) -> str:

@@ -45,7 +45,7 @@ def ratios(one: Sequence[Record], other: Sequence[Record]) -> list[Twice]:
         again = next((each for each in other if each.scenario is record.scenario), None)
         if again is None:
             continue
-        figures = list(record.scenario.figures)
+        figures = [name for name, about in record.scenario.figures.items() if not about.row]
         for figure in figures if len(record.scenario.who) == 2 else figures[:1]:
             for name in record.names():
                 both = [_ratio(each, name, figure) for each in (record, again)]

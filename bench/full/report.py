@@ -68,16 +68,28 @@ def _share(record: Record, name: str, figure: str, about: Figure) -> str:
 def _steps(record: Record) -> Table:
     rows: list[list[str]] = []
     who = record.scenario.who
-    for step, about in record.scenario.figures.items():
+    figures = record.scenario.figures
+    for step, about in figures.items():
+        if about.row:
+            continue
         ratio = [_ratio(record, name, step, about) for name in who[1:]]
-        cells = [_cell(record, name, step, about.digits) for name in who]
+        shown = [step, *(figure for figure, each in figures.items() if each.row == step)]
+        cells = [_cell(record, name, figure, figures[figure]) for figure in shown for name in who]
         rows.append([step if len(who) > 1 else about.unit, *ratio, *cells])
-    return Table("jobs/s", ["", *["Pillion is better by"][: len(who) - 1], *who], rows)
+    return Table("jobs/s", ["", *["Pillion is better by"][: len(who) - 1], *_columns(record)], rows)
 
 
-def _cell(record: Record, name: str, figure: str, digits: int) -> str:
+def _columns(record: Record) -> list[str]:
+    """Who; with the unit if there are several in a row."""
+    who, figures = record.scenario.who, record.scenario.figures.values()
+    units = list(dict.fromkeys(each.unit for each in figures))
+    return [f"{name}, {unit}" for unit in units for name in who] if any(each.row for each in figures) else [*who]
+
+
+def _cell(record: Record, name: str, figure: str, about: Figure) -> str:
     values = record.values(name, figure)
-    return spread(values, digits) if values else record.remark(name)
+    remark = "" if about.row else record.remark(name)  # once in a row
+    return spread(values, about.digits) if values else remark
 
 
 def _calls(record: Record) -> Table:

@@ -18,7 +18,8 @@ ROUND_EACH_TIME = (PILLION.name, SIDEKIQ.name, SIDEKIQ_HIREDIS.name)
 class Figure:
     """One number of a scenario. `floor` names the entry whose figure of the same name is the floor.
 
-    `is_compared`: whether it says anything beside another's, who may have had fewer jobs.
+    `is_compared`: whether it says anything beside another's, who may have had fewer jobs. `row` names the step in whose
+    row of the table it stands, where a step has more than one figure.
     """
 
     unit: str
@@ -26,6 +27,7 @@ class Figure:
     digits: int = 0
     floor: str = ""
     is_compared: bool = True
+    row: str = ""
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,28 @@ def test_the_seconds_of_different_numbers_of_jobs_have_no_ratio(record):
     assert "Pillion is better by" not in [*headers["s"], *headers["runs too many"]]
 
 
+def test_pages_have_their_time_and_their_weight_in_one_row(record):
+    ours = {"overview": 20.0, "overview, KB": 30.4, "search": 50.0, "search, KB": 12.0}
+    pages = record("dashboard", {"pillion": ours, "ruby-sidekiq": {"overview": 40.0, "overview, KB": 25.0}})
+    (table,) = tables(pages)
+    assert table.header[2:] == [
+        f"{who}, {unit}" for unit in ("ms", "KB of HTML") for who in ("pillion", "ruby-sidekiq")
+    ]
+    rows = {row[0]: list(row[1:]) for row in table.rows}
+    assert rows["overview"] == ["x 2.00", "20.0", "40.0", "30", "25"]
+    assert rows["search"] == ["", "50.0", "", "12", ""]
+    drawn = steps_chart(pages)
+    assert drawn is not None
+    assert "ms, less is better" in drawn
+    assert "KB" not in drawn
+    assert [each.what for each in compare.ratios([pages], [pages])] == ["dashboard overview: ruby-sidekiq"]
+
+
+def test_an_error_is_in_a_row_once_for_each(record):
+    (table,) = tables(record("dashboard", {"pillion": {"error": "no"}, "ruby-sidekiq": {"overview": 1.0}}))
+    assert list(table.rows[0]).count("ERROR in 1 of 1 runs: no") == 1
+
+
 def test_two_runs_that_agree_and_two_that_do_not(record, tmp_path):
     one = record("drain1", drain(100, ruby_sidekiq=10, dramatiq=4))
     other = Record(tmp_path, replace(scenario("drain1")), SIZES)

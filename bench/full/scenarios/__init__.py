@@ -8,6 +8,7 @@ from bench.full.scenarios import (
     boot,
     cpu,
     cpu_process,
+    dashboard,
     data_api,
     drain,
     enqueue,
@@ -35,6 +36,7 @@ ALL: tuple[Scenario, ...] = (
     *growth.SCENARIOS,
     million.SCENARIO,
     data_api.SCENARIO,
+    dashboard.SCENARIO,
 )
 
 
