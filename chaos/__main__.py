@@ -61,7 +61,9 @@ def _run(given: argparse.Namespace, screen: Screen, repeat: str) -> int:
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))  # a socket's path must be short
     data = folder / "redis"
     data.mkdir()
-    driver = Driver(folder, (UnderSentinel if given.sentinel else OneServer)(data), given.seed, screen)
+    server = (UnderSentinel if given.sentinel else OneServer)(data)
+    # Calm runs are for figures on recovery: nobody else is to take the machine's time there.
+    driver = Driver(folder, server, given.seed, screen, dashboard=not given.calm)
     failed = True
     try:
         driver.run(_events(given), given.seconds)

@@ -13,7 +13,7 @@ from typing import TypeVar
 import redis
 
 from chaos import diary as causes
-from chaos.diary import Diary
+from chaos.diary import Diary, Trouble
 from chaos.ledger import Writer
 from chaos.schedule import Event
 from chaos.servers import OneServer, UnderSentinel
@@ -99,6 +99,17 @@ class Deeds:
             self._signal([self.world.ruby.pid], "TERM")
             self.world.start_ruby()
 
+    def _kill_web(self, event: Event) -> Ending:
+        over = _until_really_over(self.diary.without_web(event.lasts), self.world.start_web)
+        self.world.kill_web()
+        return over
+
+    def _freeze_web(self, event: Event) -> Ending:
+        pids = [self.world.web.pid] if self.world.web is not None else []
+        over = _until_really_over(self.diary.without_web(event.lasts), lambda: self._signal(pids, "CONT"))
+        self._signal(pids, "STOP")
+        return over
+
     def _freeze_worker(self, event: Event) -> Ending:
         return self._freeze(self._one_worker(event))
 
@@ -183,15 +194,7 @@ class Deeds:
         self, ending: Ending, lasts: float, after_s: float = 0.0, whom: frozenset[str] | None = None
     ) -> Ending:
         """A trouble from now on that goes on until its end has really come: the driver may be late."""
-        trouble = self.diary.trouble(lasts + after_s, whom)
-
-        def end() -> None:
-            try:
-                ending()
-            finally:
-                trouble.end = max(trouble.end, time.monotonic() + after_s)
-
-        return end
+        return _until_really_over(self.diary.trouble(lasts + after_s, whom), ending, after_s)
 
     # -- queues and jobs ---------------------------------------------------------------------------
 
@@ -292,6 +295,18 @@ class Deeds:
         assert op.script is not None
         with self.world.server.client() as raw, contextlib.suppress(redis.RedisError):
             raw.execute_command("EVAL", op.script.source, *op.args)
+
+
+def _until_really_over(trouble: Trouble, ending: Ending, after_s: float = 0.0) -> Ending:
+    """`ending`, and the trouble goes on until that has been done."""
+
+    def end() -> None:
+        try:
+            ending()
+        finally:
+            trouble.end = max(trouble.end, time.monotonic() + after_s)
+
+    return end
 
 
 def _pick(items: Sequence[T], pick: float) -> T:

@@ -61,6 +61,7 @@ class Diary:
     troubles: list[Trouble] = field(default_factory=list)
     sleeps: list[Sleep] = field(default_factory=list)
     families: dict[int, str] = field(default_factory=dict)
+    web_away: list[Trouble] = field(default_factory=list)  # times in which the dashboard was dead, or asleep
 
     def note(self, pids: Iterable[int], why: str, *, since: float | None = None, lasts: float = 0.0) -> None:
         now = time.monotonic()
@@ -71,6 +72,12 @@ class Diary:
         now = time.monotonic()
         self.troubles.append(Trouble(now, now + lasts, whom))
         return self.troubles[-1]
+
+    def without_web(self, lasts: float) -> Trouble:
+        """The dashboard is away from now on."""
+        now = time.monotonic()
+        self.web_away.append(Trouble(now, now + lasts))
+        return self.web_away[-1]
 
     def slept(self, pid: int, since: float) -> None:
         """It wakes up now."""

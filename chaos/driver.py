@@ -10,6 +10,7 @@ from pathlib import Path
 
 import redis
 
+from chaos.browser import Browser
 from chaos.census import Census, Place, counters
 from chaos.deeds import Deeds, Ending
 from chaos.diary import Diary
@@ -20,6 +21,8 @@ from chaos.report import Screen
 from chaos.schedule import Event
 from chaos.servers import PATIENT_S, Server
 from chaos.verdict import RUBY, Verdict, audit, judge, never_pushed
+from chaos.visitor import walk_once
+from chaos.visits import VISITS, Visit, answers_after_all, dashboard_faults, figures, read
 from chaos.world import World, wait_until
 
 AUDIT_EVERY_S = 15.0
@@ -33,8 +36,9 @@ LONG_ENOUGH_S = 60.0
 class Driver:
     """One run. `faults` are those found while it goes on; the verdict has the rest."""
 
-    def __init__(self, folder: Path, server: Server, seed: int, screen: Screen) -> None:
-        self.world = World(folder, server, seed)
+    def __init__(self, folder: Path, server: Server, seed: int, screen: Screen, *, dashboard: bool = True) -> None:
+        self.world = World(folder, server, seed, dashboard=dashboard)
+        self._folder = folder
         self.diary = Diary()
         self._deeds = Deeds(self.world, self.diary)
         self._screen = screen
@@ -88,6 +92,7 @@ class Driver:
 
     def verdict(self) -> Verdict:
         """Stop the workers and judge."""
+        walked = self._walk_once_more()
         with self.world.server.client(PATIENT_S) as raw:
             orderly = {pid for run in self.world.runs for pid in run.workers}
             self._stop_workers()
@@ -99,6 +104,7 @@ class Driver:
                 raw, orderly=orderly - killed, killed=killed, foreign=self.world.ruby_pids
             )
         self._add_own_findings(found, books)
+        self._judge_the_dashboard(found, walked)
         found.faults = {what: lines for what, lines in found.faults.items() if lines}
         return found
 
@@ -109,6 +115,23 @@ class Driver:
         found.faults["producer ended"] += self.world.ended_producers
         if self._seconds >= LONG_ENOUGH_S:
             found.faults["never pushed"] += never_pushed(books, (*KINDS, *([RUBY] if self.world.has_ruby else [])))
+
+    def _walk_once_more(self) -> list[Visit]:
+        """Every page of the dashboard, when all is calm; after that it may go."""
+        if not self.world.has_web:
+            return []
+        walked = walk_once(Browser(self.world.visitor_environ))
+        self.world.kill_web()
+        return walked
+
+    def _judge_the_dashboard(self, found: Verdict, walked: list[Visit]) -> None:
+        if not self.world.has_web:
+            return
+        visits, logs = read(self._folder / VISITS), self.world.logs()
+        found.dashboard = figures(visits)
+        for what, lines in dashboard_faults(visits, self.diary, logs, self._seconds).items():
+            found.faults[what] += lines
+        found.faults["dashboard failed when all was calm"] += answers_after_all(walked)
 
     # -- parts -------------------------------------------------------------------------------------
 

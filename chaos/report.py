@@ -58,11 +58,20 @@ def show(screen: Screen, verdict: Verdict, waits: dict[str, list[float]]) -> Non
     say(
         f"Ruby's own queue, apart: {verdict.ruby_pushed} pushed, {len(verdict.ruby_lost)} lost by Sidekiq's basic fetch"
     )
+    if verdict.dashboard:
+        say(_of_the_dashboard(verdict.dashboard))
     _show_waits(screen, waits)
     for what, found in faults.items():
         say(f"\nFAULT: {what}: {len(found)}")
         for line in found[:SHOWN_FAULTS]:
             say(f"  {line}")
+
+
+def _of_the_dashboard(found: dict[str, int]) -> str:
+    shown = f"dashboard: {found['pages']} pages visited, {found['answered_200']} of them answered 200"
+    return (
+        f"{shown}, in {found['slowest_ms']} ms at most; buttons pressed: {found['pressed']}, obeyed: {found['obeyed']}"
+    )
 
 
 def record(verdict: Verdict, waits: dict[str, list[float]]) -> dict[str, Any]:
@@ -76,6 +85,7 @@ def record(verdict: Verdict, waits: dict[str, list[float]]) -> dict[str, Any]:
         "not_done": verdict.not_done,
         "searched": verdict.searched,
         "ruby_lost": len(verdict.ruby_lost),
+        "dashboard": verdict.dashboard,
         "waits_s": {why: [round(value, 3) for value in values] for why, values in waits.items() if values},
     }
 

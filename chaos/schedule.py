@@ -72,6 +72,7 @@ REDIS = (
     Kind("swallow replies", 4, ("line",)),
 )
 SENTINEL = (Kind("fail over", 6, ("redis",), (0.0, 0.0)),)
+WEB = (Kind("kill web", 3, ("web",), (0.0, 4.0)), Kind("freeze web", 1, ("web",), (0.5, 6.0)))
 # Time for a family to come back before the next thing happens to it.
 RECOVERS_S = {"kill family": 5.0, "stop family": 8.0, "kill supervisor": 8.0, "restart redis": 3.0, "fail over": 12.0}
 
@@ -90,7 +91,7 @@ def plan(seed: int, seconds: float, *, sentinel: bool = False) -> list[Event]:
         if not any(_clash(event, other) for other in events):
             events.append(event)
         at += rng.uniform(0.6, 3.0)
-    return sorted(events, key=lambda event: event.at)
+    return sorted([*events, *_of_the_dashboard(seed, seconds)], key=lambda event: event.at)
 
 
 def calm(seed: int, seconds: float) -> list[Event]:
@@ -109,6 +110,18 @@ def calm(seed: int, seconds: float) -> list[Event]:
         events.append(Event(round(at, 2), "kill worker", killed, 0.0, rng.random()))
         at += rng.uniform(2.5, 4.0)
     return events
+
+
+def _of_the_dashboard(seed: int, seconds: float) -> list[Event]:
+    """Drawn apart: nothing else of a seed changes by them, and they clash with nothing, as they hit nobody else."""
+    rng = random.Random(f"{seed}/web")
+    found: list[Event] = []
+    at = rng.uniform(5.0, 15.0)
+    while at < seconds - 2:
+        kind = rng.choices(WEB, [kind.weight for kind in WEB])[0]
+        found.append(Event(round(at, 2), kind.what, "web", round(rng.uniform(*kind.lasts), 2)))
+        at += rng.uniform(10.0, 25.0)
+    return found
 
 
 def _long_ones(rng: random.Random, seconds: float, *, sentinel: bool) -> list[Event]:

@@ -49,6 +49,7 @@ class Verdict:
     ruby_pushed: int = 0
     ruby_lost: list[str] = field(default_factory=list)
     repeated: Counter[str] = field(default_factory=Counter)
+    dashboard: dict[str, int] = field(default_factory=dict)  # figures of the visitor
     faults: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     counted: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # least, found, most
 

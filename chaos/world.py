@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import struct
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from chaos.browser import FOLDER_VARIABLE, TOKEN_VARIABLE
 from chaos.ledger import FAMILY_VARIABLE
 from chaos.servers import Server
 from chaos.support import ROOT, Run, clean_environment
@@ -30,8 +32,12 @@ PRODUCERS = ("sync", "async", "bulk", "scheduled", "ruby")
 class World:
     """Starts what a run needs, and starts again what was killed. `runs` has every `pillion run` there ever was."""
 
-    def __init__(self, folder: Path, server: Server, seed: int) -> None:
+    def __init__(self, folder: Path, server: Server, seed: int, *, dashboard: bool = True) -> None:
         self.server = server
+        self.has_web = dashboard
+        self.web: subprocess.Popen[bytes] | None = None
+        self.visitor_environ = {FOLDER_VARIABLE: str(folder), TOKEN_VARIABLE: secrets.token_hex(16)}
+        self._webs = 0
         self.ledger = folder / "ledger"
         self.ledger.mkdir()
         self._folder = folder
@@ -53,6 +59,9 @@ class World:
         self.start_ruby()
         for kind in PRODUCERS:
             self.start_producer(kind)
+        if self.has_web:
+            self.start_web()
+            self.start_visitor()
 
     def start_family(self, name: str) -> None:
         """A supervisor and its workers."""
@@ -98,6 +107,24 @@ class World:
         )
         self.producers[kind] = self._popen(command, f"producer-{kind}", self.server.urls["west"])
 
+    def start_web(self) -> None:
+        """The dashboard. Each birth has a log of its own, by which the visitor knows where it is (chaos/browser.py)."""
+        self._webs += 1
+        command = [sys.executable, "-m", "chaos.board"]
+        self.web = self._popen(command, f"web-{self._webs:04d}", self.server.urls["east"], self.visitor_environ)
+
+    def kill_web(self) -> None:
+        """Kill it. One that had gone before is entered in `ended_producers`."""
+        process, self.web = self.web, None
+        if process is not None:
+            self._kill(process, "web", f"web-{self._webs:04d}")
+
+    def start_visitor(self) -> None:
+        """Who looks at the dashboard, and presses its buttons. It ends with the producers."""
+        command = [sys.executable, "-m", "chaos.visitor", str(self._seed)]
+        url = self.server.urls["east"]
+        self.producers["visitor"] = self._popen(command, "producer-visitor", url, self.visitor_environ)
+
     def start_bulk(self) -> subprocess.Popen[bytes]:
         """A program that retries by hand whatever has failed."""
         return self._popen([sys.executable, "-m", "chaos.bulk"], "bulk", self.server.urls["east"])
@@ -106,11 +133,7 @@ class World:
         """Kill it. One that had gone before, which nobody told it to, is entered in `ended_producers`."""
         process = self.producers.pop(kind, None)
         if process is not None:
-            if process.poll() is not None:
-                log = (self._folder / f"producer-{kind}.log").read_text(errors="replace")
-                self.ended_producers.append(f"{kind}, exit code {process.returncode}: {log[-TAIL:]}")
-            process.kill()
-            process.wait()
+            self._kill(process, kind, f"producer-{kind}")
 
     def logs(self) -> dict[str, str]:
         """What the processes have printed, by name of the file."""
@@ -120,6 +143,7 @@ class World:
         """Kill whatever is left."""
         for kind in list(self.producers):
             self.kill_producer(kind)
+        self.kill_web()
         for run in [*self.runs, *filter(None, [self.ruby])]:
             for pid in run.processes:
                 with contextlib.suppress(ProcessLookupError):
@@ -140,11 +164,21 @@ class World:
         self._births += 1
         return Run(command, self._folder, self._environ(url) | dict(more or {}), f"{name}-{self._births}")
 
-    def _popen(self, command: list[str], name: str, url: str) -> subprocess.Popen[bytes]:
+    def _popen(
+        self, command: list[str], name: str, url: str, more: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        environ = self._environ(url) | dict(more or {})
         with (self._folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                command, cwd=self._folder, env=self._environ(url), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, cwd=self._folder, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    def _kill(self, process: subprocess.Popen[bytes], who: str, log_name: str) -> None:
+        if process.poll() is not None:
+            log = (self._folder / f"{log_name}.log").read_text(errors="replace")
+            self.ended_producers.append(f"{who}, exit code {process.returncode}: {log[-TAIL:]}")
+        process.kill()
+        process.wait()
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
