@@ -1,6 +1,6 @@
 """`python -m bench.full`: Pillion against every peer, scenario by scenario. `make bench-full` prepares what it needs.
 
-All of it takes 45 minutes on two quiet cores; nothing else should run meanwhile. It may be stopped at any time: what
+All of it takes 48 minutes on two quiet cores; nothing else should run meanwhile. It may be stopped at any time: what
 was measured is kept in bench/out, and the next call goes on from there.
 """
 

@@ -32,7 +32,7 @@ Pillion beside its peers. This page is written by `make bench-full`; nobody edit
 """
 REPEAT = """## To repeat
 
-`make bench-full` (45 minutes; it may be stopped and goes on where it was) writes this page. `make bench` (2 minutes)
+`make bench-full` (48 minutes; it may be stopped and goes on where it was) writes this page. `make bench` (2 minutes)
 prints a short part: Pillion beside the prototype, and beside Sidekiq if that is installed. Both want a `redis-server`,
 and a machine on which nothing else runs meanwhile.
 

@@ -36,7 +36,7 @@ PAGES = {
     "queues": ("/queues", "/queues"),
     "one queue": ("/queues/default", "/queues/default"),
     "retries": ("/retries", "/retries"),
-    "retries as a list": ("/retries?view=list", "/retries"),
+    "retry list": ("/retries?view=list", "/retries"),
     "scheduled": ("/scheduled", "/scheduled"),
     "dead": ("/dead", "/morgue"),
     "one job": (f"/jobs/{JID}?in=retries&at={{at}}", f"/retries/{{at}}-{JID}"),
