@@ -21,8 +21,9 @@ from pillion.storage.ops import metrics
 from pillion.wire.rollup import Counts
 
 LOOKS = 5
-# What several pages show is kept for a second by Pillion, what only one of them shows for ten: with this pause before
-# each look, a page is never made of what an earlier look at it has left. A round over all pages takes over ten seconds.
+# Pillion keeps answers for a second, those of metrics, history and large groups for ten. With this pause before each
+# look, a round over all of its pages takes longer than that: no look is served from what the one before it at the same
+# page has left. Only what all pages share (deploys, the pulse) may be some seconds old, as with anybody who goes around.
 PAUSE_S = 1.05
 PLANNED = 10_000  # as many as Sidekiq keeps of the dead
 SOUGHT = 10**9
