@@ -23,7 +23,7 @@ from pillion.wire.rollup import Counts
 LOOKS = 5
 # Pillion keeps answers for a second, those of metrics, history and large groups for ten. With this pause before each
 # look, a round over all of its pages takes longer than that: no look is served from what the one before it at the same
-# page has left. Only what all pages share (deploys, the pulse) may be some seconds old, as with anybody who goes around.
+# page has left. Only what all pages share (deploys, the pulse) may be some seconds old, as for any visitor.
 PAUSE_S = 1.05
 PLANNED = 10_000  # as many as Sidekiq keeps of the dead
 SOUGHT = 10**9
