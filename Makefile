@@ -41,7 +41,7 @@ types: $(DEV) ## mypy and pyright, both strict
 bench: $(DEV) ## speed beside Sidekiq (if it is installed) and the bare prototype, 2 minutes
 	$(BIN)/python -m bench
 
-bench-full: $(DEV) bench/.venv-pillion/.installed bench/.venv-peers/.installed bench/.venv-arq/.installed ## every peer, 45 minutes: make bench-full BENCH="--only drain --quick"
+bench-full: $(DEV) bench/.venv-pillion/.installed bench/.venv-web/.installed bench/.venv-peers/.installed bench/.venv-arq/.installed ## every peer, 48 minutes: make bench-full BENCH="--only drain --quick"
 	$(BIN)/python -m bench.full $(BENCH)
 
 drills: $(DEV) ## kill workers, supervisors and Redis at chosen moments, and count every job
@@ -74,6 +74,12 @@ bench/.venv-pillion/.installed: pyproject.toml
 	$(PYTHON) -m venv bench/.venv-pillion
 	bench/.venv-pillion/bin/python -m pip install -q -U pip
 	bench/.venv-pillion/bin/python -m pip install -q -e '.[title]'
+	@touch $@
+
+bench/.venv-web/.installed: pyproject.toml
+	$(PYTHON) -m venv bench/.venv-web
+	bench/.venv-web/bin/python -m pip install -q -U pip
+	bench/.venv-web/bin/python -m pip install -q -e '.[title,web]'
 	@touch $@
 
 bench/.venv-peers/.installed: bench/peers/requirements.txt
