@@ -22,7 +22,7 @@ from chaos.schedule import Event
 from chaos.servers import PATIENT_S, Server
 from chaos.verdict import RUBY, Verdict, audit, judge, never_pushed
 from chaos.visitor import walk_once
-from chaos.visits import VISITS, Visit, answers_after_all, dashboard_faults, figures, read
+from chaos.visits import BACK_WITHIN_S, VISITS, Visit, answers_after_all, dashboard_faults, figures, read
 from chaos.world import World, wait_until
 
 AUDIT_EVERY_S = 15.0
@@ -117,9 +117,11 @@ class Driver:
             found.faults["never pushed"] += never_pushed(books, (*KINDS, *([RUBY] if self.world.has_ruby else [])))
 
     def _walk_once_more(self) -> list[Visit]:
-        """Every page of the dashboard, when all is calm; after that it may go."""
+        """Every page of the dashboard, when all is calm and it has had its time to come back; after that it may go."""
         if not self.world.has_web:
             return []
+        back_at = BACK_WITHIN_S + max([each.end for each in (*self.diary.troubles, *self.diary.web_away)], default=0.0)
+        self._wait_for(back_at, back_at - self._seconds)
         walked = walk_once(Browser(self.world.visitor_environ))
         self.world.kill_web()
         return walked

@@ -21,7 +21,7 @@ PAGES = (
     "/", "/busy", "/queues", "/queues/critical", "/queues/default", "/queues/low", "/retries", "/retries?view=list",
     "/scheduled", "/dead", "/dead?view=list", "/metrics", "/search?q=ChaosWork", "/audit", "/api/v1/stats",
 )  # fmt: skip
-# A job's page is asked for after a page that has such links.
+# A job's page is asked for after a page of jobs that are still there: the audit names those that have ended as well.
 JOBS_FROM = ("/busy", "/queues/low", "/retries?view=list", "/scheduled", "/dead?view=list", "/search?q=ChaosWork")
 PAUSES_S = (0.1, 0.2)
 PRESSES = 0.1  # before one visit; of these, half mean all jobs that failed, half one of them
@@ -74,8 +74,8 @@ class Visitor:
 def walk_once(browser: Browser) -> list[Visit]:
     """Each page, and the page of one job, if there is one."""
     pages = [browser.get(path) for path in PAGES]
-    jobs = filter(None, (_job_in(page, random.Random(0)) for page in pages))
-    return [page.visit for page in pages] + [browser.get(job).visit for job in list(jobs)[-1:]]
+    jobs = [_job_in(page, random.Random(0)) for page in pages if page.visit.path in JOBS_FROM]
+    return [page.visit for page in pages] + [browser.get(job).visit for job in list(filter(None, jobs))[-1:]]
 
 
 def _job_in(page: Page, rng: random.Random) -> str | None:

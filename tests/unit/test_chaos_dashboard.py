@@ -10,11 +10,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from chaos.browser import FOLDER_VARIABLE, TOKEN_VARIABLE, Browser, hidden_fields
 from chaos.diary import Diary, Trouble
+from chaos.driver import Driver
+from chaos.report import Screen, record, show
 from chaos.schedule import plan
 from chaos.verdict import Verdict
 from chaos.visitor import PAGES, walk_once
@@ -138,12 +141,13 @@ class Dashboard(BaseHTTPRequestHandler):
     """Gives a cookie, and answers with what it was asked for, to those who have it."""
 
     def do_GET(self):
-        is_login = self.path.startswith("/login?token=secret")
+        is_login = self.path.startswith("/login?token=")
         self.send_response(303 if is_login else 200 if self.headers["Cookie"] == "session=1" else 401)
         if is_login:
             self.send_header("Set-Cookie", "session=1; HttpOnly")
         self.end_headers()
-        self.wfile.write(b'<a href="/jobs/abc?in=dead&amp;at=1">')
+        gone = self.path in ("/audit", "/metrics")
+        self.wfile.write(b'<a href="/jobs/gone">' if gone else b'<a href="/jobs/abc?in=dead&amp;at=1">')
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -170,10 +174,25 @@ def test_the_browser_logs_in_where_the_newest_log_says(browser):
     assert browser.post("/sets/retries/retry", [("key", "a b")]).visit.status == 303
 
 
-def test_a_walk_has_each_page_and_that_of_a_job(browser):
+def test_a_walk_has_each_page_and_that_of_a_job_that_is_still_there(browser):
     walked = walk_once(browser)
     assert [each.path for each in walked] == [*PAGES, "/jobs/abc?in=dead&at=1"]
     assert answers_after_all(walked) == []
+
+
+def test_the_last_walk_comes_when_the_dashboard_had_its_time_to_come_back(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr("chaos.driver.BACK_WITHIN_S", 0.2)
+    console = Console(width=200, record=True)
+    driver, found = Driver(tmp_path, None, 1, Screen(console, 1.0)), Verdict()
+    away = driver.diary.without_web(0.2)
+    walked = driver._walk_once_more()
+    assert walked[0].began >= away.end + 0.2
+    (tmp_path / "visits.txt").write_text(f"{visit(200)}\n")
+    driver._judge_the_dashboard(found, [*walked, visit(503)])
+    assert {what: len(lines) for what, lines in found.faults.items()} == {"dashboard failed when all was calm": 1}
+    show(driver._screen, found, {})
+    assert "dashboard: 1 pages visited, 1 of them answered 200, in 100 ms at most" in console.export_text()
+    assert record(found, {})["dashboard"]["answered_200"] == 1
 
 
 def test_a_dashboard_that_has_not_booted_is_waited_for(browser, tmp_path, monkeypatch):
