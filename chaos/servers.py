@@ -58,13 +58,19 @@ class UnderSentinel:
         return _with_timeout(self._pair()[0].client(), timeout_s)
 
     def fail_over(self) -> None:
-        """Hold all writes, wait until the replica has everything, and make it the master."""
+        """Hold all writes, wait until the replica has everything, and make it the master.
+
+        The old master is told that it is one no more right here. Sentinel's word for it would wait behind what
+        Sentinel publishes there, which counts as a write, until the pause is over: for 20 seconds nobody could write.
+        """
         old, new = self._pair()
         with old.client() as client, new.client() as other:
             client.execute_command("CLIENT", "PAUSE", "20000", "WRITE")
             self._watched.wait_until(lambda: _offset(client) == _offset(other))
             self._watched.wait_until(lambda: self._watched.sentinel("FAILOVER", SERVICE))
-            self._watched.wait_until(lambda: self._pair()[0] is new and _role(old) == "slave")
+            self._watched.wait_until(lambda: _role(new) == "master")
+            client.execute_command("REPLICAOF", "127.0.0.1", str(new.port))
+            self._watched.wait_until(lambda: self._pair()[0] is new)
             client.execute_command("CLIENT", "UNPAUSE")
 
     def heal(self) -> None:
